@@ -1,0 +1,1 @@
+//! The erasure request state machine, suppression, proofs and certificates.

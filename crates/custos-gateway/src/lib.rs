@@ -1,0 +1,1 @@
+//! HTTP, and the only place that knows a wire format or a status code.

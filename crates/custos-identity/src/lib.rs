@@ -1,0 +1,1 @@
+//! Normalising identifiers, matching and clustering subjects into persons, with evidence.

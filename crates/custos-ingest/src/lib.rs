@@ -1,0 +1,1 @@
+//! Contracts and connectors: validate, split identifiers from facts, journal, quarantine, commit.

@@ -1,0 +1,1 @@
+//! Encrypted Parquet and the Delta log on object storage: write, scan, rewrite.

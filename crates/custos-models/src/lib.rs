@@ -1,0 +1,1 @@
+//! Loads the SQL models, orders them, publishes them as views and runs their tests.

@@ -1,0 +1,1 @@
+//! The control store on SQLite: implements the ports the crates above declare.
