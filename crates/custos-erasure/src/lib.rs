@@ -1,1 +1,7 @@
-//! The erasure request state machine, suppression, proofs and certificates.
+//! Erasing a person, and proving it.
+
+mod requests;
+mod state;
+
+pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
+pub use state::{IllegalStep, Level, State, UnknownLevel};

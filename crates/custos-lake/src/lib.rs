@@ -1,1 +1,32 @@
 //! Encrypted Parquet and the Delta log on object storage: write, scan, rewrite.
+//!
+//! Each data file is Parquet with modular encryption and an encrypted footer. Its secrets, one a
+//! [`KeyClass`](custos_core::KeyClass), are random, live in the control store only, and are
+//! fetched against a grant of `custos-policy`: without a grant there is no plaintext. The Delta
+//! log names a file's id, digest and length; the subjects in a file are sealed in its footer.
+//!
+//! This crate does not know SQL, consent, contracts or people; it knows tables with a subject
+//! column, files, and who may open which class of them.
+//!
+//! Read first: [`TableSpec`] (what a table is made of), [`Table`] (snapshot, write, commit),
+//! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects).
+
+mod error;
+mod file_cache;
+mod log;
+mod objects;
+mod open_file;
+mod parquet_crypto;
+pub mod rewrite;
+mod spec;
+mod table;
+pub mod vault;
+mod writer;
+
+pub use error::LakeError;
+pub use log::{CommitOutcome, FileEntry, Snapshot};
+pub use objects::SealedObjects;
+pub use open_file::{Access, OpenFile, RowRange};
+pub use spec::{ColumnRole, ColumnSpec, TableSpec};
+pub use table::{Lake, Table};
+pub use writer::TableWriter;

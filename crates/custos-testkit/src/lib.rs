@@ -1,1 +1,39 @@
-//! For tests only.
+//! What tests and developer tasks share: a clock, the workspace's own facts and its tidy rules.
+//!
+//! Nothing here reaches a release: no product crate depends on it outside its tests. It knows the
+//! vocabulary and Cargo, and neither Arrow nor an async runtime nor any policy; grants for tests
+//! come from `decide` on a permissive policy, never from here.
+//!
+//! Read first: [`FakeClock`], [`Workspace`] and [`tidy`].
+//!
+//! ```
+//! use custos_core::Clock;
+//! use custos_testkit::FakeClock;
+//! use std::time::Duration;
+//!
+//! let clock = FakeClock::at("2026-03-01T10:00:00Z".parse()?);
+//! clock.advance(Duration::from_secs(30 * 24 * 3600));
+//! assert_eq!(clock.now().to_string(), "2026-03-31T10:00:00Z");
+//! # Ok::<(), custos_core::TimestampError>(())
+//! ```
+
+mod cargo;
+mod crate_map;
+mod custos_binary;
+mod dependency_tree;
+mod fake_clock;
+mod metadata;
+mod sample_data;
+mod sources;
+pub mod tidy;
+mod workspace;
+
+pub use cargo::{cargo, host_triple};
+pub use crate_map::{crate_map, with_crate_map};
+pub use custos_binary::custos_binary;
+pub use dependency_tree::DependencyTree;
+pub use fake_clock::FakeClock;
+pub use metadata::Package;
+pub use sample_data::data_dir;
+pub use sources::{SourceFile, Sources};
+pub use workspace::{CRATES, Workspace, workspace_root};

@@ -1,0 +1,296 @@
+//! From the bytes of a load to files, row by row.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use custos_core::{BatchId, Rid, Timestamp};
+use custos_lake::{Access, TableWriter, vault};
+use custos_policy::MaintenanceJob;
+
+use super::{Ingest, Tables};
+use crate::batch_builder::{BATCH_ROWS, BatchBuilder, Placed};
+use crate::contract::{Contract, Format};
+use crate::ledger::{BatchPlan, LoadCounts, Suppression};
+use crate::quarantine::{self, Refused};
+use crate::records::{RecordHashes, RecordIndex, Verdict};
+use crate::row::{ParsedRow, Record, RowProblem, Value};
+use crate::subjects::{Accounts, IdentifierHashes, identifiers, is_barred, without_erased_others};
+use crate::{IngestError, Reader};
+
+/// Subjects leased at once; what a load does not use is a gap.
+const LEASE_SUBJECTS: u32 = 4_096;
+
+/// The work of folding one batch.
+pub(super) struct Fold<'a> {
+    ingest: &'a Ingest,
+    contract: &'a Contract,
+    tables: &'a Tables,
+    id: BatchId,
+    suppression: Suppression,
+    accounts: Accounts,
+    records: RecordIndex,
+    hashes: RecordHashes,
+    known_refused: RecordIndex,
+    builder: BatchBuilder,
+    landing: TableWriter<'a>,
+    identifiers: TableWriter<'a>,
+    quarantine: TableWriter<'a>,
+    refused: Vec<Refused>,
+    counts: LoadCounts,
+}
+
+impl<'a> Fold<'a> {
+    pub(super) async fn begin(
+        ingest: &'a Ingest,
+        contract: &'a Contract,
+        tables: &'a Tables,
+        suppression: Suppression,
+        id: BatchId,
+    ) -> Result<Self, IngestError> {
+        let grant = |table: &custos_lake::Table| {
+            ingest.policy.maintenance(MaintenanceJob::Ingest, table.name())
+        };
+        let vault_grant = grant(&tables.identifiers);
+        let index =
+            vault::read_index(&tables.identifiers, Access::Maintenance(&vault_grant)).await?;
+        let landing_grant = grant(&tables.landing);
+        let records =
+            RecordIndex::read(&tables.landing, Access::Maintenance(&landing_grant)).await?;
+        let quarantine_grant = grant(&tables.quarantine);
+        let known_refused =
+            RecordIndex::read(&tables.quarantine, Access::Maintenance(&quarantine_grant)).await?;
+        Ok(Self {
+            accounts: Accounts::new(&contract.id, &index, &suppression),
+            records,
+            known_refused,
+            hashes: RecordHashes::new(&ingest.keys),
+            builder: BatchBuilder::new(Arc::clone(tables.landing.spec()), contract),
+            landing: tables.landing.writer(),
+            identifiers: tables.identifiers.writer(),
+            quarantine: tables.quarantine.writer(),
+            refused: Vec::new(),
+            counts: LoadCounts::default(),
+            ingest,
+            contract,
+            tables,
+            id,
+            suppression,
+        })
+    }
+
+    pub(super) fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Reads a file as it was delivered.
+    pub(super) async fn read(
+        &mut self,
+        bytes: &[u8],
+        file: &str,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), IngestError> {
+        let mut reader = reader(self.contract, file, bytes)?;
+        let first = self.refused.len();
+        while let Some(record) = reader.next() {
+            let record = record?;
+            self.row(&record).await?;
+            if self.counts.read.is_multiple_of(1_000) {
+                progress(self.counts.read);
+            }
+        }
+        progress(self.counts.read);
+        let header = reader.header().map(<[u8]>::to_vec);
+        self.write_refused(first, header.as_deref()).await
+    }
+
+    /// Reads files that were made of refused rows. Their text is UTF-8 whatever the source's is.
+    pub(super) async fn read_refused(
+        &mut self,
+        bytes: &[u8],
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), IngestError> {
+        let files: Vec<Vec<u8>> =
+            serde_json::from_slice(bytes).map_err(|_| IngestError::Internal)?;
+        let mut contract = self.contract.clone();
+        match &mut contract.format {
+            Format::Csv(csv) => csv.encoding = encoding_rs::UTF_8,
+            Format::Ndjson(ndjson) => ndjson.encoding = encoding_rs::UTF_8,
+        }
+        // What is refused again replaces what was taken out.
+        self.known_refused = RecordIndex::default();
+        for file in files {
+            let mut reader = reader(&contract, "quarantine", &file)?;
+            let first = self.refused.len();
+            while let Some(record) = reader.next() {
+                self.row(&record?).await?;
+                progress(self.counts.read);
+            }
+            let header = reader.header().map(<[u8]>::to_vec);
+            self.write_refused(first, header.as_deref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn row(&mut self, record: &Record) -> Result<(), IngestError> {
+        self.counts.read += 1;
+        match &record.cells {
+            Ok(row) => self.place(record, row).await,
+            Err(problem) => {
+                self.counts.quarantined += 1;
+                self.refused.push(refused(record, problem));
+                Ok(())
+            }
+        }
+    }
+
+    async fn place(&mut self, record: &Record, row: &ParsedRow) -> Result<(), IngestError> {
+        let event_time = event_time(self.contract, row);
+        let found = identifiers(self.contract, &row.values, &self.ingest.hashes);
+        if is_barred(&found, event_time, &self.suppression) {
+            self.counts.barred += 1;
+            return Ok(());
+        }
+        let hashed = self.hashes.record(self.contract, row);
+        match hashed.as_ref().map_or(Verdict::New, |hashed| self.records.judge(hashed)) {
+            Verdict::New => self.counts.stored += 1,
+            Verdict::Newer if self.contract.version_column.is_some() => self.counts.updated += 1,
+            Verdict::Old => {
+                self.counts.duplicate += 1;
+                return Ok(());
+            }
+            Verdict::Newer | Verdict::Conflict => {
+                self.counts.quarantined += 1;
+                self.refused.push(conflict(record));
+                return Ok(());
+            }
+        }
+        let found = without_erased_others(found, event_time, &self.suppression);
+        let roles = self.contract.secondary_roles();
+        if self.accounts.wants_lease(roles.len()) {
+            let first = self.ingest.ledger.lease_subjects(LEASE_SUBJECTS).await?;
+            self.accounts.lease(first, LEASE_SUBJECTS);
+        }
+        let seen_at = event_time.or_else(|| version_time(self.contract, row));
+        let place = |accounts: &mut Accounts, role: &str| {
+            accounts.place(role, &found, seen_at).ok_or(IngestError::Internal)
+        };
+        let subject = place(&mut self.accounts, "")?;
+        let others: Vec<Rid> = roles
+            .iter()
+            .map(|role| place(&mut self.accounts, role))
+            .collect::<Result<_, _>>()?;
+        self.builder.push(&Placed { row, subject, others: &others, record: hashed });
+        if self.builder.is_full() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), IngestError> {
+        if let Some(batch) = self.builder.take()? {
+            self.landing.write(&batch).await?;
+        }
+        let fresh = self.accounts.take_fresh();
+        for rows in fresh.chunks(BATCH_ROWS) {
+            let batch = vault::identifiers_batch(self.tables.identifiers.spec(), rows)?;
+            self.identifiers.write(&batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows refused since `first`, but for those that are in quarantine already.
+    async fn write_refused(
+        &mut self,
+        first: usize,
+        header: Option<&[u8]>,
+    ) -> Result<(), IngestError> {
+        let mut fresh = Vec::new();
+        for refused in &self.refused[first..] {
+            let known = self.hashes.refused(&self.contract.id, refused.raw.expose());
+            if self.known_refused.judge(&known) == Verdict::New {
+                fresh.push((refused.clone(), known.key));
+            }
+        }
+        let spec = self.tables.quarantine.spec();
+        let now = self.ingest.clock.now();
+        for rows in fresh.chunks(BATCH_ROWS) {
+            let batch = quarantine::batch(spec, self.id, header, rows, now)?;
+            self.quarantine.write(&batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the files and says which they are.
+    pub(super) async fn end(mut self) -> Result<(BatchPlan, LoadCounts), IngestError> {
+        self.flush().await?;
+        let plan = BatchPlan {
+            vault: self.identifiers.finish().await?,
+            landing: self.landing.finish().await?,
+            quarantine: self.quarantine.finish().await?,
+            quarantine_replaced: Vec::new(),
+        };
+        Ok((plan, self.counts))
+    }
+}
+
+/// A reader over bytes that are already here.
+pub(super) fn reader(
+    contract: &Contract,
+    file: &str,
+    bytes: &[u8],
+) -> Result<Reader, IngestError> {
+    let stream = Box::new(Cursor::new(bytes.to_vec()));
+    Ok(Reader::from_stream(contract, file, stream)?)
+}
+
+/// Whether a row is about somebody who was erased before it happened.
+pub(super) fn bars(
+    contract: &Contract,
+    row: &ParsedRow,
+    hashes: &IdentifierHashes,
+    suppression: &Suppression,
+) -> bool {
+    let found = identifiers(contract, &row.values, hashes);
+    is_barred(&found, event_time(contract, row), suppression)
+}
+
+pub(super) fn refused(record: &Record, problem: &RowProblem) -> Refused {
+    Refused {
+        row: record.number,
+        line: record.line,
+        column: problem.column.clone(),
+        fault: problem.code.as_str().to_owned(),
+        remedy: problem.remedy.clone(),
+        raw: record.raw.clone(),
+    }
+}
+
+fn conflict(record: &Record) -> Refused {
+    Refused {
+        row: record.number,
+        line: record.line,
+        column: None,
+        fault: "conflicting_record".to_owned(),
+        remedy: "another row has this record key and version but other content: deliver the right \
+                 one with a newer version, or choose a record key that tells them apart"
+            .to_owned(),
+        raw: record.raw.clone(),
+    }
+}
+
+fn event_time(contract: &Contract, row: &ParsedRow) -> Option<Timestamp> {
+    instant(&row.values[contract.event_time?])
+}
+
+fn version_time(contract: &Contract, row: &ParsedRow) -> Option<Timestamp> {
+    instant(&row.values[contract.version_column?])
+}
+
+fn instant(value: &Value) -> Option<Timestamp> {
+    const DAY_MICROS: i64 = 86_400_000_000;
+    match value {
+        Value::Timestamp(micros) => Some(Timestamp::from_micros(*micros)),
+        Value::Date(days) => Some(Timestamp::from_micros(i64::from(*days) * DAY_MICROS)),
+        _ => None,
+    }
+}

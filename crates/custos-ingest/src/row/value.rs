@@ -1,0 +1,57 @@
+//! A typed cell.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A cell's value. `Debug` tells its type and nothing else.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// Nothing was given.
+    Null,
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// A finite floating-point number.
+    Float(f64),
+    /// A decimal number times ten to the power of its column's scale.
+    Decimal(i128),
+    /// Yes or no.
+    Boolean(bool),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    Timestamp(i64),
+}
+
+impl Value {
+    /// Whether nothing was given.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The order of two numbers of one type; `None` for anything else.
+    pub(crate) fn compare_number(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Integer(left), Self::Integer(right)) => Some(left.cmp(right)),
+            (Self::Decimal(left), Self::Decimal(right)) => Some(left.cmp(right)),
+            (Self::Float(left), Self::Float(right)) => left.partial_cmp(right),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Text(_) => "Text(..)",
+            Self::Integer(_) => "Integer(..)",
+            Self::Float(_) => "Float(..)",
+            Self::Decimal(_) => "Decimal(..)",
+            Self::Boolean(_) => "Boolean(..)",
+            Self::Date(_) => "Date(..)",
+            Self::Timestamp(_) => "Timestamp(..)",
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! Who a row is about: from identifiers to subjects.
+
+use std::collections::{HashMap, HashSet};
+
+use custos_core::{Assurance, IdentifierType, Redacted, Rid, SourceId, Timestamp};
+use custos_identity::normalise;
+use custos_keys::{KeyService, MacKey, NamedKey};
+use custos_lake::vault::{IdentifierRow, IndexRow};
+
+use crate::contract::{Column, Contract, IdentifierSpec};
+use crate::ledger::Suppression;
+use crate::row::Value;
+
+/// The scope of identifiers that are kept but join nobody: placeholders and values that are not
+/// of their type.
+pub const UNLINKED: &str = "unlinked";
+
+/// Keyed hashes under which identifiers are compared.
+#[derive(Debug)]
+pub struct IdentifierHashes {
+    index: MacKey,
+    suppression: MacKey,
+}
+
+impl IdentifierHashes {
+    /// The hashes of this installation.
+    pub fn new(keys: &KeyService) -> Self {
+        Self {
+            index: keys.mac_key(NamedKey::VaultIndex),
+            suppression: keys.mac_key(NamedKey::Suppression),
+        }
+    }
+
+    /// The hash by which the vault finds a normalised value.
+    pub fn index(&self, kind: IdentifierType, scope: &str, value: &str) -> [u8; 16] {
+        self.index.mac16(&[kind.as_str().as_bytes(), scope.as_bytes(), value.as_bytes()])
+    }
+
+    /// The hash under which a normalised value is suppressed, which outlives the vault's.
+    pub fn suppression(&self, kind: IdentifierType, scope: &str, value: &str) -> [u8; 16] {
+        self.suppression.mac16(&[kind.as_str().as_bytes(), scope.as_bytes(), value.as_bytes()])
+    }
+}
+
+/// One identifier found in a row.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) kind: IdentifierType,
+    pub(crate) role: String,
+    pub(crate) scope: String,
+    pub(crate) assurance: Assurance,
+    pub(crate) hash: [u8; 16],
+    pub(crate) suppression: [u8; 16],
+    pub(crate) value: Redacted<String>,
+}
+
+impl Found {
+    /// Reads an identifier out of a cell; nothing if the cell is empty.
+    fn read(spec: &IdentifierSpec, value: &Value, hashes: &IdentifierHashes) -> Option<Self> {
+        let raw = as_text(value)?;
+        let wanted_scope = spec.scope.clone().unwrap_or_default();
+        let (scope, value) = match normalise(spec.kind, &raw, spec.region.as_deref()) {
+            Ok(value) => (wanted_scope, value),
+            Err(_) => (UNLINKED.to_owned(), raw.trim().to_owned()),
+        };
+        if value.is_empty() {
+            return None;
+        }
+        Some(Self {
+            kind: spec.kind,
+            role: spec.role.clone().unwrap_or_default(),
+            assurance: spec.assurance,
+            hash: hashes.index(spec.kind, &scope, &value),
+            suppression: hashes.suppression(spec.kind, &scope, &value),
+            scope,
+            value: Redacted::new(value),
+        })
+    }
+
+    /// Whether an equal value elsewhere is about the same person.
+    pub(crate) fn links(&self) -> bool {
+        self.kind.links() && self.scope != UNLINKED
+    }
+
+    /// How well this names the account: what the source checked before what it was told, and
+    /// what one person has before what a family may share.
+    fn strength(&self) -> (Assurance, std::cmp::Reverse<usize>) {
+        let order = match self.kind {
+            IdentifierType::CustomerId => 0,
+            IdentifierType::NationalId => 1,
+            IdentifierType::SocialId => 2,
+            IdentifierType::Email => 3,
+            IdentifierType::Phone => 4,
+            IdentifierType::DeviceId => 5,
+            IdentifierType::Name | IdentifierType::Address | IdentifierType::Ip => 6,
+        };
+        (self.assurance, std::cmp::Reverse(order))
+    }
+}
+
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Decimal(number) => Some(number.to_string()),
+        Value::Null | Value::Float(_) | Value::Boolean(_) | Value::Date(_) | Value::Timestamp(_) => {
+            None
+        }
+    }
+}
+
+/// The identifiers in a row.
+pub(crate) fn identifiers(
+    contract: &Contract,
+    values: &[Value],
+    hashes: &IdentifierHashes,
+) -> Vec<Found> {
+    let with_spec = |(column, value): (&Column, &Value)| {
+        Found::read(column.identifier.as_ref()?, value, hashes)
+    };
+    contract.columns.iter().zip(values).filter_map(with_spec).collect()
+}
+
+type AccountKey = (String, IdentifierType, [u8; 16]);
+
+/// The subjects that a source's accounts have, and what the vault knows of them.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    source: SourceId,
+    subject_of: HashMap<AccountKey, Rid>,
+    known: HashSet<(Rid, [u8; 16])>,
+    fresh: Vec<IdentifierRow>,
+    leased: std::ops::Range<u32>,
+}
+
+impl Accounts {
+    /// The accounts of a source, from the vault's index. Erased subjects are nobody's account.
+    pub(crate) fn new(source: &SourceId, index: &[IndexRow], suppression: &Suppression) -> Self {
+        let mut accounts = Self {
+            source: source.clone(),
+            subject_of: HashMap::new(),
+            known: HashSet::new(),
+            fresh: Vec::new(),
+            leased: 0..0,
+        };
+        for row in index.iter().filter(|row| row.source == *source) {
+            if suppression.tombstones.contains(row.rid.get()) {
+                continue;
+            }
+            accounts.known.insert((row.rid, row.hash));
+            accounts
+                .subject_of
+                .entry((row.role.clone(), row.kind, row.hash))
+                .and_modify(|rid| *rid = (*rid).min(row.rid))
+                .or_insert(row.rid);
+        }
+        accounts
+    }
+
+    /// Subjects that must be leased before the next row can be placed.
+    pub(crate) fn wants_lease(&self, roles: usize) -> bool {
+        self.leased.len() < roles + 1
+    }
+
+    /// Takes a leased block of consecutive subjects.
+    pub(crate) fn lease(&mut self, first: Rid, count: u32) {
+        self.leased = first.get()..first.get().saturating_add(count);
+    }
+
+    /// The subject of a role in a row, a new one if this account was never seen.
+    ///
+    /// Somebody of whom only a name is known is a new subject each time, since names join nobody.
+    pub(crate) fn place(
+        &mut self,
+        role: &str,
+        found: &[Found],
+        seen_at: Option<Timestamp>,
+    ) -> Option<Rid> {
+        let of_role: Vec<_> = found.iter().filter(|found| found.role == role).collect();
+        if of_role.is_empty() {
+            return Some(Rid::NONE);
+        }
+        let account = of_role
+            .iter()
+            .filter(|found| found.links())
+            .max_by_key(|found| found.strength())
+            .map(|found| (role.to_owned(), found.kind, found.hash));
+        let known = account.as_ref().and_then(|account| self.subject_of.get(account)).copied();
+        let rid = match known {
+            Some(rid) => rid,
+            None => Rid::new(self.leased.next()?),
+        };
+        if let Some(account) = account {
+            self.subject_of.entry(account).or_insert(rid);
+        }
+        for found in of_role {
+            self.learn(rid, found, seen_at);
+        }
+        Some(rid)
+    }
+
+    fn learn(&mut self, rid: Rid, found: &Found, seen_at: Option<Timestamp>) {
+        if !self.known.insert((rid, found.hash)) {
+            return;
+        }
+        self.fresh.push(IdentifierRow {
+            index: IndexRow {
+                rid,
+                source: self.source.clone(),
+                role: found.role.clone(),
+                kind: found.kind,
+                scope: found.scope.clone(),
+                assurance: found.assurance,
+                hash: found.hash,
+            },
+            seen_at,
+            value: found.value.clone(),
+        });
+    }
+
+    /// What the vault does not know yet; asking again gives nothing.
+    pub(crate) fn take_fresh(&mut self) -> Vec<IdentifierRow> {
+        std::mem::take(&mut self.fresh)
+    }
+}
+
+/// Whether a row is about somebody who was erased before it happened.
+///
+/// An identifier that living people share bars a row only together with all others in it.
+pub(crate) fn is_barred(
+    found: &[Found],
+    event_time: Option<Timestamp>,
+    suppression: &Suppression,
+) -> bool {
+    let mut linking = found.iter().filter(|found| found.role.is_empty() && found.links()).peekable();
+    if linking.peek().is_none() {
+        return false;
+    }
+    let bars = |found: &Found| {
+        let entry = suppression.identifiers.get(&found.suppression)?;
+        event_time.is_none_or(|at| at <= entry.until).then_some(entry.shared)
+    };
+    let mut all = true;
+    for found in linking {
+        match bars(found) {
+            Some(false) => return true,
+            Some(true) => {}
+            None => all = false,
+        }
+    }
+    all
+}
+
+/// Leaves out those other people in a row who were erased before it happened.
+pub(crate) fn without_erased_others(
+    found: Vec<Found>,
+    event_time: Option<Timestamp>,
+    suppression: &Suppression,
+) -> Vec<Found> {
+    let barred_roles: HashSet<String> = found
+        .iter()
+        .filter(|found| !found.role.is_empty() && found.links())
+        .filter(|found| {
+            suppression
+                .identifiers
+                .get(&found.suppression)
+                .is_some_and(|entry| event_time.is_none_or(|at| at <= entry.until))
+        })
+        .map(|found| found.role.clone())
+        .collect();
+    found.into_iter().filter(|found| !barred_roles.contains(&found.role)).collect()
+}

@@ -1,0 +1,161 @@
+//! Writing encrypted files.
+
+use std::fmt;
+
+use arrow::array::{Array, Int64Array, RecordBatch};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use custos_core::{FileId, Rid};
+use custos_keys::FileSecrets;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::metadata::KeyValue;
+use roaring::RoaringBitmap;
+use sha2::{Digest, Sha256};
+
+use crate::log::FileEntry;
+use crate::{LakeError, Table, parquet_crypto};
+
+/// Key of the footer entry that holds the file's subjects, sealed with the footer.
+pub(crate) const SUBJECTS_ENTRY: &str = "custos.subjects";
+
+/// Rows after which a file is closed and the next begun.
+const FILE_ROWS_MAX: usize = 1_000_000;
+
+/// Writes rows into new encrypted files of a table.
+///
+/// The files are in storage when [`TableWriter::finish`] returns, but in no table until a commit
+/// names them.
+pub struct TableWriter<'a> {
+    table: &'a Table,
+    current: Option<OpenWriter>,
+    finished: Vec<FileEntry>,
+}
+
+struct OpenWriter {
+    secrets: FileSecrets,
+    writer: ArrowWriter<Vec<u8>>,
+    subjects: RoaringBitmap,
+    rows: usize,
+}
+
+impl fmt::Debug for TableWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableWriter").field("table", self.table.name()).finish_non_exhaustive()
+    }
+}
+
+impl<'a> TableWriter<'a> {
+    pub(crate) const fn new(table: &'a Table) -> Self {
+        Self { table, current: None, finished: Vec::new() }
+    }
+
+    /// Writes the rows of a batch, whose schema is the table's.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let mut open = match self.current.take() {
+                Some(open) => open,
+                None => self.open().await?,
+            };
+            let rows = (FILE_ROWS_MAX - open.rows).min(batch.num_rows() - from);
+            self.append(&mut open, &batch.slice(from, rows))?;
+            from += rows;
+            if open.rows >= FILE_ROWS_MAX {
+                self.close(open).await?;
+            } else {
+                self.current = Some(open);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the last file and returns all that were written.
+    pub async fn finish(mut self) -> Result<Vec<FileEntry>, LakeError> {
+        if let Some(open) = self.current.take() {
+            self.close(open).await?;
+        }
+        Ok(self.finished)
+    }
+
+    async fn open(&self) -> Result<OpenWriter, LakeError> {
+        let spec = self.table.spec();
+        let classes: Vec<_> = spec.classes().into_iter().collect();
+        let secrets = self.table.keys().create_file_secrets(&classes).await?;
+        let properties = parquet_crypto::writer_properties(spec, &secrets, None)?;
+        let writer = ArrowWriter::try_new_with_options(
+            Vec::new(),
+            spec.schema().clone(),
+            ArrowWriterOptions::new().with_properties(properties),
+        )
+        .map_err(|_| self.failed(secrets.file(), "begun"))?;
+        Ok(OpenWriter { secrets, writer, subjects: RoaringBitmap::new(), rows: 0 })
+    }
+
+    fn append(&self, open: &mut OpenWriter, batch: &RecordBatch) -> Result<(), LakeError> {
+        for at in self.table.spec().subject_columns() {
+            add_subjects(batch.column(at), &mut open.subjects).ok_or_else(|| {
+                LakeError::Shape {
+                    table: self.table.name().clone(),
+                    what: "a subject id is outside the range of subjects".into(),
+                }
+            })?;
+        }
+        open.rows += batch.num_rows();
+        open.writer.write(batch).map_err(|_| self.failed(open.secrets.file(), "written"))
+    }
+
+    async fn close(&mut self, mut open: OpenWriter) -> Result<(), LakeError> {
+        let file = open.secrets.file();
+        open.writer.append_key_value_metadata(KeyValue::new(
+            SUBJECTS_ENTRY.to_owned(),
+            BASE64.encode(bitmap_bytes(&open.subjects)?),
+        ));
+        let bytes = open.writer.into_inner().map_err(|_| self.failed(file, "finished"))?;
+        let entry = FileEntry {
+            file,
+            path: format!("{file}.parquet"),
+            bytes: bytes.len() as u64,
+            rows: open.rows as u64,
+            sha256: Sha256::digest(&bytes).into(),
+        };
+        self.table
+            .store()
+            .put(&Path::from(entry.path.as_str()), bytes.into())
+            .await
+            .map_err(LakeError::storage("writing a data file"))?;
+        self.finished.push(entry);
+        Ok(())
+    }
+
+    fn failed(&self, file: FileId, operation: &'static str) -> LakeError {
+        LakeError::Parquet { table: self.table.name().clone(), file, operation }
+    }
+}
+
+fn add_subjects(column: &dyn Array, subjects: &mut RoaringBitmap) -> Option<()> {
+    let rids = column.as_any().downcast_ref::<Int64Array>()?;
+    let mut last = None;
+    for rid in rids.iter().flatten() {
+        if last == Some(rid) {
+            continue;
+        }
+        last = Some(rid);
+        let rid = Rid::from_column(rid)?;
+        if !rid.is_none() {
+            subjects.insert(rid.get());
+        }
+    }
+    Some(())
+}
+
+fn bitmap_bytes(bitmap: &RoaringBitmap) -> Result<Vec<u8>, LakeError> {
+    let mut bytes = Vec::with_capacity(bitmap.serialized_size());
+    bitmap.serialize_into(&mut bytes).map_err(|source| LakeError::Storage {
+        operation: "listing the subjects of a file",
+        source: Box::new(source),
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,170 @@
+//! Leave to read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use custos_core::{KeyClass, PrincipalId, Purpose, TableName, Timestamp};
+
+use crate::basis::{Bases, LegalBasis, RowRule};
+use crate::files::PolicyVersion;
+use crate::purposes::OutputMode;
+
+/// How a column is shown, from most to least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ColumnRule {
+    /// As it is.
+    Clear,
+    /// With most of it blotted out.
+    Masked(Mask),
+    /// As a keyed token that is equal for equal values.
+    Tokenised,
+    /// Not at all: the column is not part of the table.
+    Absent,
+}
+
+/// What is left of a masked value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mask {
+    /// What tells e-mail addresses apart at a glance.
+    Email,
+    /// The first and last digits of a telephone number.
+    Phone,
+    /// The first character of a name.
+    Name,
+    /// The ends of a document number.
+    NationalId,
+    /// The coarse part of an address.
+    Address,
+    /// Nothing.
+    Null,
+}
+
+/// What was decided about one column.
+#[derive(Debug)]
+pub(crate) struct ColumnGrant {
+    pub(crate) rule: ColumnRule,
+    pub(crate) class: KeyClass,
+    pub(crate) determined_by: Arc<[String]>,
+}
+
+/// Leave to read one table, for one purpose, under one version of the policy.
+///
+/// Only [`PolicySet::decide`](crate::PolicySet::decide) makes one. It can be neither built, copied
+/// nor deserialized, so holding it means that the decision was taken, in this process.
+///
+/// ```
+/// fn look(grant: &custos_policy::ReadGrant) -> custos_policy::ColumnRule {
+///     grant.column("amount")
+/// }
+/// ```
+/// ```compile_fail
+/// fn copy(grant: &custos_policy::ReadGrant) -> custos_policy::ReadGrant {
+///     grant.clone()
+/// }
+/// ```
+/// ```compile_fail
+/// let grant = custos_policy::ReadGrant::default();
+/// ```
+#[derive(Debug)]
+#[must_use = "a grant that opens nothing is probably a forgotten read"]
+pub struct ReadGrant {
+    pub(crate) reader: PrincipalId,
+    pub(crate) purpose: Purpose,
+    pub(crate) table: TableName,
+    pub(crate) output: OutputMode,
+    pub(crate) columns: BTreeMap<String, ColumnGrant>,
+    pub(crate) bases: Arc<Bases>,
+    pub(crate) rows: RowRule,
+    pub(crate) version: PolicyVersion,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) determined_by: Vec<String>,
+}
+
+impl ReadGrant {
+    /// Who may read.
+    pub const fn reader(&self) -> &PrincipalId {
+        &self.reader
+    }
+
+    /// What for.
+    pub const fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// Which table.
+    pub const fn table(&self) -> &TableName {
+        &self.table
+    }
+
+    /// In which form answers may be given.
+    pub const fn output(&self) -> OutputMode {
+        self.output
+    }
+
+    /// How a column is shown; one that the decision did not know is absent.
+    pub fn column(&self, name: &str) -> ColumnRule {
+        self.columns
+            .get(name)
+            .map_or(ColumnRule::Absent, |column| column.rule)
+    }
+
+    /// All columns the decision was about, in order of name, and how each is shown.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, ColumnRule)> {
+        self.columns
+            .iter()
+            .map(|(name, column)| (name.as_str(), column.rule))
+    }
+
+    /// Whether the key of a class may be unwrapped: some column of it is not absent.
+    pub fn opens(&self, class: KeyClass) -> bool {
+        class == KeyClass::Core
+            || self
+                .columns
+                .values()
+                .any(|column| column.class == class && column.rule != ColumnRule::Absent)
+    }
+
+    /// The legal basis for people of a jurisdiction; the strictest for an unknown one.
+    pub fn basis(&self, jurisdiction: &str) -> LegalBasis {
+        self.bases.in_jurisdiction(jurisdiction)
+    }
+
+    /// Which rows are visible.
+    pub const fn rows(&self) -> RowRule {
+        self.rows
+    }
+
+    /// The policy it was given under.
+    pub const fn version(&self) -> &PolicyVersion {
+        &self.version
+    }
+
+    /// From when on it is void.
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// The ids of the rules that determined it, in order, each once.
+    pub fn determined_by(&self) -> &[String] {
+        &self.determined_by
+    }
+
+    /// The ids of the rules that determined how a column is shown; none when no rule permits it.
+    pub fn column_determined_by(&self, name: &str) -> &[String] {
+        self.columns
+            .get(name)
+            .map_or(&[], |column| &column.determined_by)
+    }
+}
+
+/// The ids of all rules of the columns, and of those that let the purpose be used.
+pub(crate) fn rules_of<'a>(
+    usage: &'a [String],
+    columns: impl IntoIterator<Item = &'a ColumnGrant>,
+) -> Vec<String> {
+    let columns = columns
+        .into_iter()
+        .flat_map(|column| column.determined_by.iter());
+    let rules: BTreeSet<&String> = usage.iter().chain(columns).collect();
+    rules.into_iter().cloned().collect()
+}

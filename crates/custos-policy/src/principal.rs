@@ -1,0 +1,53 @@
+//! Who asks, and for what beyond reading.
+
+use custos_core::PrincipalId;
+
+/// Who is asking, and as what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Principal {
+    /// The name they authenticated as.
+    pub id: PrincipalId,
+    /// Their roles, the main one first. Roles that the access rules do not know give nothing.
+    pub roles: Vec<String>,
+}
+
+/// What a principal may do beyond reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// Find a person by an identifier.
+    Lookup,
+    /// Join the ids of two purposes.
+    Link,
+    /// Take rows out, to a file or another system.
+    Export,
+    /// Work erasure requests.
+    Erase,
+    /// Land data.
+    Ingest,
+    /// Manage principals and settings.
+    Administer,
+}
+
+impl Right {
+    /// All rights.
+    pub const ALL: [Self; 6] = [
+        Self::Lookup,
+        Self::Link,
+        Self::Export,
+        Self::Erase,
+        Self::Ingest,
+        Self::Administer,
+    ];
+
+    /// The name of the action in the access rules.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup",
+            Self::Link => "link",
+            Self::Export => "export",
+            Self::Erase => "erase",
+            Self::Ingest => "ingest",
+            Self::Administer => "administer",
+        }
+    }
+}

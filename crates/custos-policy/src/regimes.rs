@@ -1,0 +1,151 @@
+//! `regimes.yaml`: the laws that apply, where, and how long they leave for an answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::document::{Node, Section, Value, listed};
+use crate::problem::{Problem, Reporter};
+use crate::tree::Entries;
+
+/// A law on personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regime {
+    /// The name in requests, such as `gdpr`.
+    pub key: String,
+    /// The name for people.
+    pub name: String,
+    /// Where it applies.
+    pub jurisdictions: BTreeSet<String>,
+    /// By when the receipt of a request is to be confirmed, if the law says so.
+    pub acknowledge: Option<Deadline>,
+    /// By when a request is to be answered.
+    pub answer: Deadline,
+    /// By how much that can be put off once, with a reason.
+    pub extension: Option<Deadline>,
+    /// By when an opt-out is to be honoured, if the law says so.
+    pub opt_out: Option<Deadline>,
+}
+
+/// A span of time as a law counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// How many.
+    pub count: u32,
+    /// Of what.
+    pub unit: DeadlineUnit,
+}
+
+/// What a law counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadlineUnit {
+    /// Calendar days.
+    Days,
+    /// Days but weekends and public holidays.
+    WorkingDays,
+    /// Calendar months.
+    Months,
+}
+
+const UNITS: [(&str, DeadlineUnit); 3] = [
+    ("days", DeadlineUnit::Days),
+    ("working_days", DeadlineUnit::WorkingDays),
+    ("months", DeadlineUnit::Months),
+];
+
+const REGIME_KEYS: [&str; 7] = [
+    "key",
+    "name",
+    "jurisdictions",
+    "acknowledge",
+    "answer",
+    "extension",
+    "opt_out",
+];
+
+/// All regimes by key.
+#[derive(Debug, Default)]
+pub(crate) struct Regimes {
+    pub(crate) by_key: BTreeMap<String, Regime>,
+}
+
+impl Regimes {
+    pub(crate) const FILE: &str = "regimes.yaml";
+
+    pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Self {
+        let mut reporter = Reporter {
+            file: Self::FILE,
+            problems,
+        };
+        let mut entries = Entries::new();
+        let root = reporter.parse(text);
+        if let Some(section) = root
+            .as_ref()
+            .and_then(|root| reporter.file(root, &["regimes"]))
+        {
+            for node in reporter.required_list(section, "regimes") {
+                if let Some(regime) = reporter.regime(node) {
+                    let key = regime.key.clone();
+                    reporter.add(&mut entries, &key, node.at, regime);
+                }
+            }
+        }
+        Self {
+            by_key: entries
+                .into_iter()
+                .map(|(key, (_, regime))| (key, regime))
+                .collect(),
+        }
+    }
+
+    /// The known jurisdictions.
+    pub(crate) fn jurisdictions(&self) -> BTreeSet<&str> {
+        self.by_key
+            .values()
+            .flat_map(|regime| regime.jurisdictions.iter().map(String::as_str))
+            .collect()
+    }
+}
+
+impl Reporter<'_> {
+    fn regime(&mut self, node: &Node) -> Option<Regime> {
+        let section = self.section(node, &REGIME_KEYS)?;
+        let key = self.required_text(section, "key");
+        let name = self.required_text(section, "name");
+        let mut jurisdictions = BTreeSet::new();
+        for item in self.required_list(section, "jurisdictions") {
+            jurisdictions.extend(self.text(item).map(str::to_owned));
+        }
+        let acknowledge = self.deadline(section, "acknowledge");
+        let answer = self
+            .required(section, "answer")
+            .and_then(|_| self.deadline(section, "answer"));
+        let extension = self.deadline(section, "extension");
+        let opt_out = self.deadline(section, "opt_out");
+        Some(Regime {
+            key: key?.to_owned(),
+            name: name?.to_owned(),
+            jurisdictions,
+            acknowledge,
+            answer: answer?,
+            extension,
+            opt_out,
+        })
+    }
+
+    fn deadline(&mut self, section: Section<'_>, key: &str) -> Option<Deadline> {
+        let node = section.field(key)?;
+        if let Value::Mapping(fields) = &node.value
+            && let [(unit, count)] = fields.as_slice()
+            && let Value::Number(count) = count.value
+            && let Ok(count) = u32::try_from(count)
+        {
+            return Some(Deadline {
+                count,
+                unit: self.choice(unit, &UNITS)?,
+            });
+        }
+        let units = listed(UNITS.map(|(unit, _)| unit));
+        let remedy = format!("write a number of one of {units}, such as `{{days: 30}}`");
+        self.report(node.at, format!("`{key}` is not a span of time"), remedy);
+        None
+    }
+}

@@ -1,0 +1,226 @@
+//! Why a statement did not produce rows.
+
+use custos_core::{Classify, ErrorKind, Purpose, StoreError};
+use custos_lake::LakeError;
+use custos_policy::DenialReason;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+
+/// A statement that did not produce rows.
+///
+/// The engine's own messages quote values and are dropped at this border: what is left names
+/// tables, columns and functions as the caller wrote them.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The text is not SQL.
+    #[error("the statement is not valid SQL")]
+    Syntax,
+    /// The statement does something else than read.
+    #[error("{what} is not allowed; only a single SELECT is")]
+    NotSelect {
+        /// What it tried.
+        what: &'static str,
+    },
+    /// No published table has this name.
+    #[error("table `{name}` does not exist")]
+    UnknownTable {
+        /// The name, as written.
+        name: String,
+        /// The published tables.
+        known: Vec<String>,
+    },
+    /// No column in reach has this name.
+    #[error("column `{name}` does not exist")]
+    UnknownColumn {
+        /// The name, as written.
+        name: String,
+    },
+    /// No permitted function has this name.
+    #[error("function `{name}` does not exist")]
+    UnknownFunction {
+        /// The name, as written.
+        name: String,
+    },
+    /// The types of an expression do not fit.
+    #[error("the statement could not be planned: its types or names do not fit together")]
+    Plan,
+    /// The engine lacks the feature.
+    #[error("the statement uses a feature that is not supported")]
+    NotSupported,
+    /// The principal may not act for the purpose.
+    #[error("purpose `{purpose}` is not open to this principal")]
+    Denied {
+        /// The purpose.
+        purpose: Purpose,
+        /// Why, for the audit log.
+        reason: DenialReason,
+    },
+    /// A value could not be converted.
+    #[error("a value could not be converted to the type asked for")]
+    Cast,
+    /// A division by zero.
+    #[error("division by zero")]
+    DivideByZero,
+    /// A number left its range.
+    #[error("a number is out of range")]
+    OutOfRange,
+    /// Another failure while computing.
+    #[error("the statement failed while it was computed")]
+    Compute,
+    /// The statement needs more memory than it may have.
+    #[error("the statement needs more memory than it may have")]
+    TooLarge,
+    /// The statement took longer than it may.
+    #[error("the statement took longer than it may")]
+    Timeout,
+    /// The state that decides about visibility could not be read.
+    #[error("the statement was refused because consent could not be checked")]
+    Store(#[from] StoreError),
+    /// The lake could not be read.
+    #[error("the lake could not be read")]
+    Lake(#[from] LakeError),
+    /// The audit log could not be written, so nothing was read.
+    #[error("the statement was refused because it could not be audited")]
+    Audit(#[from] custos_audit::AuditError),
+    /// A defect of Custos.
+    #[error("internal error")]
+    Internal,
+}
+
+impl Classify for QueryError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Syntax
+            | Self::UnknownColumn { .. }
+            | Self::UnknownFunction { .. }
+            | Self::Plan
+            | Self::Cast
+            | Self::DivideByZero
+            | Self::OutOfRange
+            | Self::Compute => ErrorKind::Invalid,
+            Self::NotSelect { .. } | Self::NotSupported => ErrorKind::Unsupported,
+            Self::UnknownTable { .. } => ErrorKind::NotFound,
+            Self::Denied { .. } => ErrorKind::Denied,
+            Self::TooLarge => ErrorKind::TooLarge,
+            Self::Timeout => ErrorKind::Timeout,
+            Self::Store(error) => error.kind(),
+            Self::Lake(error) => error.kind(),
+            Self::Audit(error) => error.kind(),
+            Self::Internal => ErrorKind::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownTable { known, .. } => {
+                Some(format!("published tables: {}", known.join(", ")))
+            }
+            Self::Denied { .. } => {
+                Some("ask an officer for the role that this purpose needs".to_owned())
+            }
+            Self::Cast => Some("use TRY_CAST to get NULL instead".to_owned()),
+            Self::DivideByZero => Some("use NULLIF(divisor, 0)".to_owned()),
+            Self::Lake(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Longest name of the caller's that a message repeats.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The caller's own name for something, if it looks like a name and not like a value.
+fn as_name(text: &str) -> String {
+    let plain = text.len() <= NAME_BYTES_MAX
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+        && !text.starts_with(|c: char| c.is_ascii_digit());
+    if plain { text.to_owned() } else { "?".to_owned() }
+}
+
+impl QueryError {
+    /// An unknown table, named as the caller did.
+    pub(crate) fn unknown_table(name: &str, known: Vec<String>) -> Self {
+        Self::UnknownTable { name: as_name(name), known }
+    }
+
+    /// An unknown function, named as the caller did.
+    pub(crate) fn unknown_function(name: &str) -> Self {
+        Self::UnknownFunction { name: as_name(name) }
+    }
+
+    /// Translates a failure of planning, leaving the engine's text behind.
+    pub(crate) fn from_planning(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::SQL(..) => Self::Syntax,
+            DataFusionError::SchemaError(schema, _) => match &**schema {
+                SchemaError::FieldNotFound { field, .. } => {
+                    Self::UnknownColumn { name: as_name(&field.name) }
+                }
+                SchemaError::AmbiguousReference { .. }
+                | SchemaError::DuplicateQualifiedField { .. }
+                | SchemaError::DuplicateUnqualifiedField { .. } => Self::Plan,
+            },
+            DataFusionError::NotImplemented(_) => Self::NotSupported,
+            DataFusionError::Plan(text) => match invalid_function(text) {
+                Some(name) => Self::unknown_function(name),
+                None => Self::Plan,
+            },
+            DataFusionError::External(inner) if inner.is::<Self>() => Self::unwrap(error),
+            _ => Self::Plan,
+        }
+    }
+
+    /// Translates a failure of execution, leaving the engine's text behind.
+    pub(crate) fn from_execution(error: DataFusionError) -> Self {
+        use datafusion::arrow::error::ArrowError;
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(_) => Self::TooLarge,
+            DataFusionError::ArrowError(arrow, _) => match &**arrow {
+                ArrowError::DivideByZero => Self::DivideByZero,
+                ArrowError::CastError(_) | ArrowError::ParseError(_) => Self::Cast,
+                ArrowError::ArithmeticOverflow(_) => Self::OutOfRange,
+                _ => Self::Compute,
+            },
+            DataFusionError::External(inner) if inner.is::<Self>() => Self::unwrap(error),
+            _ => Self::Compute,
+        }
+    }
+
+    /// Takes our own error out of the engine's wrapping.
+    fn unwrap(error: DataFusionError) -> Self {
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(_) => Self::Internal,
+            },
+            DataFusionError::Context(_, inner) => Self::unwrap(*inner),
+            DataFusionError::Diagnostic(_, inner) => Self::unwrap(*inner),
+            // A shared error cannot be taken apart; its kind is all that is left.
+            DataFusionError::Shared(_) => Self::Compute,
+            _ => Self::Internal,
+        }
+    }
+
+    /// Wraps our own error for the way through the engine.
+    pub(crate) fn into_engine(self) -> DataFusionError {
+        DataFusionError::External(Box::new(self))
+    }
+}
+
+/// The name in the engine's message about an unknown function.
+fn invalid_function(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("Invalid function '")?;
+    rest.split('\'').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_looks_like_a_value_is_not_repeated() {
+        assert_eq!(as_name("order_id"), "order_id");
+        assert_eq!(as_name("zhang@example.cn"), "?");
+        assert_eq!(as_name("13800138000"), "?");
+    }
+}

@@ -1,0 +1,621 @@
+//! From a statement to a governed plan, and from that to rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use custos_audit::{Action, AuditLog, Entry, Outcome};
+use custos_core::{Clock, PersonMap, Purpose, TableName};
+use custos_keys::KeyService;
+use custos_lake::{Access, Table, vault};
+use custos_policy::{
+    Decision, DenialReason, MaintenanceJob, PolicySet, Principal,
+};
+use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    SchemaProvider, TableProvider,
+};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::SessionStateDefaults;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
+use futures::{Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::person_ids::PersonIds;
+use crate::population::{Population, Visibility};
+use crate::row_bits::RowBitsCache;
+use crate::scan::GovernedTable;
+use crate::{GovernedSource, QueryError, allow};
+
+const CATALOG: &str = "custos";
+const PUBLISHED: &str = "customer";
+
+/// Longest statement.
+const SQL_BYTES_MAX: usize = 256 * 1024;
+
+/// Memory that all statements of a process may use together.
+const MEMORY_BYTES: usize = 4 * 1024 * 1024 * 1024;
+
+/// How long a statement lives.
+const STATEMENT_SECONDS_MAX: u64 = 60;
+
+/// A published table, defined by SQL over other tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The defining SELECT.
+    pub sql: String,
+    /// Published tables that it reads.
+    pub views: Vec<String>,
+    /// Tables of the lake that it reads.
+    pub tables: Vec<TableName>,
+}
+
+/// All that statements can reach.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Tables of the lake; only views name them.
+    pub sources: BTreeMap<TableName, Arc<GovernedSource>>,
+    /// Published tables, by their name in the schema `customer`.
+    pub views: BTreeMap<String, View>,
+}
+
+/// What all statements of a process share.
+pub(crate) struct Shared {
+    pub(crate) keys: Arc<KeyService>,
+    pub(crate) row_bits: RowBitsCache,
+    person_ids: Mutex<Option<((Purpose, u64, u32), Arc<PersonIds>)>>,
+}
+
+impl Shared {
+    /// The keyed ids of a purpose.
+    pub(crate) fn person_ids(
+        &self,
+        purpose: &Purpose,
+        visibility: &Visibility,
+        subject_max: u32,
+    ) -> Arc<PersonIds> {
+        let key = (purpose.clone(), visibility.persons_version, subject_max);
+        let mut kept = self.person_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, ids)) = &*kept
+            && *same == key
+        {
+            return Arc::clone(ids);
+        }
+        let permutation = self.keys.id_permutation(purpose);
+        let persons = Arc::clone(&visibility.persons);
+        let ids = Arc::new(PersonIds::new(permutation, persons, subject_max));
+        *kept = Some((key, Arc::clone(&ids)));
+        ids
+    }
+}
+
+/// A plan whose every scan is covered by a grant.
+///
+/// Only [`Governor::govern`] makes one, and [`Executor::run`] takes nothing else.
+///
+/// ```compile_fail
+/// use custos_query::Governed;
+/// fn smuggle<P>(plan: P) -> Governed<P> {
+///     Governed { plan }
+/// }
+/// ```
+///
+/// ```
+/// use custos_query::Governed;
+/// fn pass<P>(plan: Governed<P>) -> Governed<P> {
+///     plan
+/// }
+/// ```
+#[must_use = "a plan that is not run was governed for nothing"]
+pub struct Governed<P> {
+    plan: P,
+    state: SessionState,
+    principal: Principal,
+    purpose: Purpose,
+    tables: Vec<String>,
+}
+
+impl<P> fmt::Debug for Governed<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Governed")
+            .field("purpose", &self.purpose)
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Turns statements into governed plans.
+pub struct Governor {
+    policy: Arc<PolicySet>,
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
+    runtime: Arc<RuntimeEnv>,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Governor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Governor").field("catalog", &self.catalog).finish_non_exhaustive()
+    }
+}
+
+impl Governor {
+    /// A governor over these tables under this policy.
+    pub fn new(
+        policy: Arc<PolicySet>,
+        catalog: Catalog,
+        keys: Arc<KeyService>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, QueryError> {
+        // No disk at all until spilled rows can be encrypted: a statement that needs more memory
+        // than there is fails rather than write rows in clear.
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES)))
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(|_| QueryError::Internal)?;
+        let shared = Arc::new(Shared {
+            keys,
+            row_bits: RowBitsCache::default(),
+            person_ids: Mutex::default(),
+        });
+        Ok(Self { policy, catalog, clock, runtime, shared })
+    }
+
+    /// The published tables.
+    pub fn published(&self) -> Vec<String> {
+        self.catalog.views.keys().cloned().collect()
+    }
+
+    /// The policy that decides.
+    pub const fn policy(&self) -> &Arc<PolicySet> {
+        &self.policy
+    }
+
+    /// Plans a statement for a principal and a purpose, or refuses it.
+    pub async fn govern(
+        &self,
+        sql: &str,
+        principal: &Principal,
+        purpose: &Purpose,
+    ) -> Result<Governed<LogicalPlan>, QueryError> {
+        if sql.len() > SQL_BYTES_MAX {
+            return Err(QueryError::TooLarge);
+        }
+        self.policy.may_use(principal, purpose).map_err(|denial| QueryError::Denied {
+            purpose: purpose.clone(),
+            reason: denial.reason,
+        })?;
+        let inside = Schemas::new(self.config(), &self.runtime)?;
+        let outside = Schemas::new(self.config(), &self.runtime)?;
+        let statement = parse(&outside.state, sql)?;
+        let tables = self.views_of(&outside.state, &statement)?;
+        self.provide(&tables, principal, purpose, &inside, &outside).await?;
+        let plan = outside
+            .state
+            .statement_to_plan(statement)
+            .await
+            .map_err(QueryError::from_planning)?;
+        allow::logical(&plan)?;
+        Ok(Governed {
+            plan,
+            state: outside.state,
+            principal: principal.clone(),
+            purpose: purpose.clone(),
+            tables,
+        })
+    }
+
+    fn config(&self) -> SessionConfig {
+        SessionConfig::new()
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, PUBLISHED)
+            .with_information_schema(false)
+            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
+    }
+
+    /// The published tables that a statement reads, those below them first.
+    fn views_of(
+        &self,
+        state: &SessionState,
+        statement: &Statement,
+    ) -> Result<Vec<String>, QueryError> {
+        let references =
+            state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
+        let mut ordered = Vec::new();
+        for reference in references {
+            let schema = reference.schema().unwrap_or(PUBLISHED);
+            let catalog = reference.catalog().unwrap_or(CATALOG);
+            if schema != PUBLISHED || catalog != CATALOG {
+                return Err(self.unknown(&reference.to_string()));
+            }
+            self.collect(reference.table(), &mut ordered, 0)?;
+        }
+        Ok(ordered)
+    }
+
+    fn collect(
+        &self,
+        name: &str,
+        ordered: &mut Vec<String>,
+        depth: usize,
+    ) -> Result<(), QueryError> {
+        if ordered.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        let view = self.catalog.views.get(name).ok_or_else(|| self.unknown(name))?;
+        if depth > self.catalog.views.len() {
+            return Err(QueryError::Internal);
+        }
+        for below in &view.views {
+            self.collect(below, ordered, depth + 1)?;
+        }
+        ordered.push(name.to_owned());
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> QueryError {
+        QueryError::unknown_table(name, self.published())
+    }
+
+    /// Makes the governed tables and views of a statement, planned as its caller.
+    async fn provide(
+        &self,
+        views: &[String],
+        principal: &Principal,
+        purpose: &Purpose,
+        inside: &Schemas,
+        outside: &Schemas,
+    ) -> Result<(), QueryError> {
+        let mut sources = BTreeSet::new();
+        for name in views {
+            let view = self.catalog.views.get(name).ok_or_else(|| self.unknown(name))?;
+            for table in &view.tables {
+                if sources.insert(table) {
+                    let governed = self.governed(table, principal, purpose)?;
+                    inside.add(table.as_str(), Arc::new(governed))?;
+                }
+            }
+            let statement = parse(&inside.state, &view.sql)?;
+            let plan = inside
+                .state
+                .statement_to_plan(statement)
+                .await
+                .map_err(QueryError::from_planning)?;
+            let published = Arc::new(ViewTable::new(plan, None));
+            let qualified = format!("{PUBLISHED}.{name}");
+            inside.add(&qualified, Arc::clone(&published) as Arc<dyn TableProvider>)?;
+            outside.add(&qualified, published)?;
+        }
+        Ok(())
+    }
+
+    fn governed(
+        &self,
+        table: &TableName,
+        principal: &Principal,
+        purpose: &Purpose,
+    ) -> Result<GovernedTable, QueryError> {
+        let source = self.catalog.sources.get(table).ok_or(QueryError::Internal)?;
+        let now = self.clock.now();
+        let grant = match self.policy.decide(principal, purpose, source.dataset(), now) {
+            Decision::Permit(grant) => Some(Arc::new(grant)),
+            // Nobody was told of this purpose at that source, so for it the table has no rows.
+            Decision::Deny(denial) if denial.reason == DenialReason::SourceNotNotified => None,
+            Decision::Deny(denial) => {
+                return Err(QueryError::Denied {
+                    purpose: purpose.clone(),
+                    reason: denial.reason,
+                });
+            }
+        };
+        let sources = source.sources_for(|notified| self.policy.covers(notified, purpose));
+        Ok(GovernedTable::new(Arc::clone(source), grant, sources, Arc::clone(&self.shared)))
+    }
+}
+
+/// A session whose tables are added one by one.
+struct Schemas {
+    state: SessionState,
+    catalog: Arc<MemoryCatalogProvider>,
+}
+
+impl Schemas {
+    fn new(config: SessionConfig, runtime: &Arc<RuntimeEnv>) -> Result<Self, QueryError> {
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        catalog
+            .register_schema(PUBLISHED, Arc::new(MemorySchemaProvider::new()))
+            .map_err(|_| QueryError::Internal)?;
+        let list = MemoryCatalogProviderList::new();
+        let _none = datafusion::catalog::CatalogProviderList::register_catalog(
+            &list,
+            CATALOG.to_owned(),
+            Arc::clone(&catalog) as Arc<dyn CatalogProvider>,
+        );
+        let scalars = SessionStateDefaults::default_scalar_functions()
+            .into_iter()
+            .filter(|function| allow::function(function.name()))
+            .collect();
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(runtime))
+            .with_catalog_list(Arc::new(list))
+            .with_scalar_functions(scalars)
+            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_window_functions(SessionStateDefaults::default_window_functions())
+            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .build();
+        Ok(Self { state, catalog })
+    }
+
+    fn add(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), QueryError> {
+        let (schema, name) = name.split_once('.').ok_or(QueryError::Internal)?;
+        let provider = match self.catalog.schema(schema) {
+            Some(provider) => provider,
+            None => {
+                let provider = Arc::new(MemorySchemaProvider::new());
+                self.catalog
+                    .register_schema(schema, Arc::clone(&provider) as Arc<dyn SchemaProvider>)
+                    .map_err(|_| QueryError::Internal)?;
+                provider
+            }
+        };
+        provider.register_table(name.to_owned(), table).map_err(|_| QueryError::Internal)?;
+        Ok(())
+    }
+}
+
+fn parse(state: &SessionState, sql: &str) -> Result<Statement, QueryError> {
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
+        // The engine calls several statements in one text unimplemented.
+        match QueryError::from_planning(error) {
+            QueryError::NotSupported => QueryError::NotSelect { what: "more than one statement" },
+            _ => QueryError::Syntax,
+        }
+    })?;
+    let what = match &statement {
+        Statement::Statement(inner) => match &**inner {
+            ast::Statement::Query(_) => return Ok(statement),
+            ast::Statement::Explain { .. } | ast::Statement::ExplainTable { .. } => "EXPLAIN",
+            ast::Statement::Insert(_)
+            | ast::Statement::Update { .. }
+            | ast::Statement::Delete(_) => "changing data",
+            ast::Statement::Set(_) => "SET",
+            _ => "this statement",
+        },
+        Statement::Explain(_) => "EXPLAIN",
+        Statement::CopyTo(_) => "COPY",
+        Statement::CreateExternalTable(_) => "changing tables",
+        Statement::Reset(_) => "RESET",
+    };
+    Err(QueryError::NotSelect { what })
+}
+
+/// Runs governed plans, and nothing else.
+pub struct Executor {
+    population: Arc<dyn Population>,
+    persons: Table,
+    policy: Arc<PolicySet>,
+    audit: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+    current: Mutex<Option<Arc<Visibility>>>,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Executor")
+    }
+}
+
+impl Executor {
+    /// An executor that asks `population` who is visible and `persons` who is whom.
+    pub fn new(
+        population: Arc<dyn Population>,
+        persons: Table,
+        policy: Arc<PolicySet>,
+        audit: Arc<AuditLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { population, persons, policy, audit, clock, current: Mutex::default() }
+    }
+
+    /// Runs a governed plan on the state of consent as of now.
+    ///
+    /// The intent is in the audit log before a row is read, the outcome before the stream ends.
+    pub async fn run(&self, governed: Governed<LogicalPlan>) -> Result<RowStream, QueryError> {
+        let intent = self.audit.append(self.entry(&governed, Outcome::Intent, None, 0)).await?;
+        match self.start(&governed).await {
+            Ok((schema, rows)) => Ok(RowStream {
+                schema: Arc::clone(&schema),
+                rows: self.finish(governed, intent, rows),
+            }),
+            Err(error) => {
+                let failed = self.entry(&governed, Outcome::Failed, Some(intent), 0);
+                self.audit.append(failed).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Records that a statement was refused before it became a plan.
+    pub async fn record_refusal(
+        &self,
+        principal: &Principal,
+        purpose: &Purpose,
+        error: &QueryError,
+    ) -> Result<(), QueryError> {
+        let detail = BTreeMap::from([("error".to_owned(), error.to_string())]);
+        let entry = Entry {
+            at: self.clock.now(),
+            actor: principal.id.to_string(),
+            action: Action::Query,
+            object: String::new(),
+            purpose: Some(purpose.clone()),
+            outcome: Outcome::Refused,
+            tie: None,
+            detail,
+        };
+        self.audit.append(entry).await?;
+        Ok(())
+    }
+
+    async fn start(
+        &self,
+        governed: &Governed<LogicalPlan>,
+    ) -> Result<(SchemaRef, Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>), QueryError>
+    {
+        let visibility = self.visibility().await?;
+        let mut state = governed.state.clone();
+        state.config_mut().set_extension(visibility);
+        let plan = state
+            .create_physical_plan(&governed.plan)
+            .await
+            .map_err(QueryError::from_planning)?;
+        allow::physical(&*plan)?;
+        let schema = plan.schema();
+        let rows = execute_stream(plan, state.task_ctx()).map_err(QueryError::from_execution)?;
+        let deadline = Instant::now() + Duration::from_secs(STATEMENT_SECONDS_MAX);
+        let rows = futures::stream::unfold(Some(rows), move |rows| async move {
+            let mut rows = rows?;
+            match timeout_at(deadline, rows.next()).await {
+                Ok(Some(Ok(batch))) => Some((Ok(batch), Some(rows))),
+                Ok(Some(Err(error))) => Some((Err(QueryError::from_execution(error)), None)),
+                Ok(None) => None,
+                Err(_) => Some((Err(QueryError::Timeout), None)),
+            }
+        });
+        Ok((schema, Box::pin(rows)))
+    }
+
+    /// Appends the outcome once all rows went by.
+    fn finish(
+        &self,
+        governed: Governed<LogicalPlan>,
+        intent: u64,
+        rows: Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>,
+    ) -> Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>> {
+        let audit = Arc::clone(&self.audit);
+        let done = self.entry(&governed, Outcome::Done, Some(intent), 0);
+        let state = Some((rows, done, 0_u64));
+        Box::pin(futures::stream::unfold(state, move |state| {
+            let audit = Arc::clone(&audit);
+            async move {
+                let (mut rows, mut entry, count) = state?;
+                match rows.next().await {
+                    Some(Ok(batch)) => {
+                        let count = count + batch.num_rows() as u64;
+                        Some((Ok(batch), Some((rows, entry, count))))
+                    }
+                    Some(Err(error)) => {
+                        entry.outcome = Outcome::Failed;
+                        let audited = audit.append(entry).await;
+                        Some((Err(audited.err().map_or(error, QueryError::from)), None))
+                    }
+                    None => {
+                        entry.detail.insert("rows".to_owned(), count.to_string());
+                        match audit.append(entry).await {
+                            Ok(_) => None,
+                            Err(error) => Some((Err(error.into()), None)),
+                        }
+                    }
+                }
+            }
+        }))
+    }
+
+    fn entry(
+        &self,
+        governed: &Governed<LogicalPlan>,
+        outcome: Outcome,
+        tie: Option<u64>,
+        rows: u64,
+    ) -> Entry {
+        let mut detail = BTreeMap::new();
+        if rows > 0 {
+            detail.insert("rows".to_owned(), rows.to_string());
+        }
+        detail.insert("policy".to_owned(), self.policy.version().to_string());
+        Entry {
+            at: self.clock.now(),
+            actor: governed.principal.id.to_string(),
+            action: Action::Query,
+            object: governed.tables.join(" "),
+            purpose: Some(governed.purpose.clone()),
+            outcome,
+            tie,
+            detail,
+        }
+    }
+
+    /// Consent, erasures and persons as of now; read again only if their epochs moved.
+    pub async fn visibility(&self) -> Result<Arc<Visibility>, QueryError> {
+        let now = self.clock.now();
+        let epochs = self.population.epochs().await?;
+        let version = self.persons.snapshot().await?.version;
+        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = &known
+            && known.is_current(epochs, version, now)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let consents = match &known {
+            Some(known) if known.epochs.consent == epochs.consent => known.consents(),
+            _ => Arc::new(self.population.consents().await?),
+        };
+        let persons = match &known {
+            Some(known) if known.persons_version == version => Arc::clone(&known.persons),
+            _ => Arc::new(self.read_persons().await?),
+        };
+        let tombstones = self.population.tombstones().await?;
+        let fresh = Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    async fn read_persons(&self) -> Result<PersonMap, QueryError> {
+        let grant = self.policy.maintenance(MaintenanceJob::Resolution, self.persons.name());
+        Ok(vault::read_persons(&self.persons, Access::Maintenance(&grant)).await?)
+    }
+}
+
+/// The rows of an answer, as they are computed.
+pub struct RowStream {
+    schema: SchemaRef,
+    rows: Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>,
+}
+
+impl fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStream").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl RowStream {
+    /// The columns of the answer.
+    pub const fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+}
+
+impl Stream for RowStream {
+    type Item = Result<RecordBatch, QueryError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.rows.as_mut().poll_next(context)
+    }
+}

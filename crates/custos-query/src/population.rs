@@ -1,0 +1,131 @@
+//! Who is visible for a purpose, now.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use custos_consent::{ConsentBook, RowBasis};
+use custos_core::{PersonMap, Purpose, StoreError, Timestamp};
+use roaring::RoaringBitmap;
+
+/// Counters that grow whenever what they count changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epochs {
+    /// Consent events.
+    pub consent: u64,
+    /// Tombstones.
+    pub suppression: u64,
+}
+
+/// What the control store knows about subjects.
+///
+/// Reading a value after its epoch gives a state at least as new as the epoch.
+#[async_trait]
+pub trait Population: std::fmt::Debug + Send + Sync {
+    /// The present epochs; every execution asks, so it must be cheap.
+    async fn epochs(&self) -> Result<Epochs, StoreError>;
+
+    /// All consent events.
+    async fn consents(&self) -> Result<ConsentBook, StoreError>;
+
+    /// All erased subjects.
+    async fn tombstones(&self) -> Result<RoaringBitmap, StoreError>;
+}
+
+/// Consent, erasures and persons as of one moment.
+#[derive(Debug)]
+pub struct Visibility {
+    pub(crate) epochs: Epochs,
+    pub(crate) persons_version: u64,
+    pub(crate) persons: Arc<PersonMap>,
+    pub(crate) tombstones: RoaringBitmap,
+    consents: Arc<ConsentBook>,
+    now: Timestamp,
+    visible: Mutex<HashMap<(Purpose, RowBasis), Arc<VisibleSubjects>>>,
+}
+
+/// The subjects whose rows a purpose may show.
+#[derive(Debug)]
+pub(crate) struct VisibleSubjects {
+    /// Tells this set from those of other moments, for caches.
+    pub(crate) stamp: Stamp,
+    pub(crate) subjects: RoaringBitmap,
+}
+
+/// What a set of visible subjects was computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Stamp {
+    epochs: Epochs,
+    persons_version: u64,
+    purpose: Purpose,
+    basis: RowBasis,
+    /// Expiry of a consent changes the set without an event.
+    valid_from: Timestamp,
+    subject_max: u32,
+}
+
+impl Visibility {
+    pub(crate) fn new(
+        epochs: Epochs,
+        persons: (u64, Arc<PersonMap>),
+        consents: Arc<ConsentBook>,
+        tombstones: RoaringBitmap,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            epochs,
+            persons_version: persons.0,
+            persons: persons.1,
+            tombstones,
+            consents,
+            now,
+            visible: Mutex::default(),
+        }
+    }
+
+    /// Whether nothing changed since: no event, no new resolution, no expiry.
+    pub(crate) fn is_current(&self, epochs: Epochs, persons_version: u64, now: Timestamp) -> bool {
+        let cached = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
+        self.epochs == epochs
+            && self.persons_version == persons_version
+            && cached.keys().all(|(purpose, _)| {
+                self.consents.next_change(purpose, self.now).is_none_or(|change| change > now)
+            })
+    }
+
+    pub(crate) fn consents(&self) -> Arc<ConsentBook> {
+        Arc::clone(&self.consents)
+    }
+
+    /// The subjects up to `subject_max` that a purpose with this basis may show.
+    pub(crate) fn visible(
+        &self,
+        purpose: &Purpose,
+        basis: RowBasis,
+        subject_max: u32,
+    ) -> Arc<VisibleSubjects> {
+        let key = (purpose.clone(), basis);
+        let mut cached = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = cached.get(&key)
+            && found.stamp.subject_max >= subject_max
+        {
+            return Arc::clone(found);
+        }
+        let mut everyone = RoaringBitmap::new();
+        everyone.insert_range(1..=subject_max);
+        let mut subjects =
+            self.consents.visible(purpose, basis, &self.persons, &everyone, self.now);
+        subjects -= &self.tombstones;
+        let stamp = Stamp {
+            epochs: self.epochs,
+            persons_version: self.persons_version,
+            purpose: purpose.clone(),
+            basis,
+            valid_from: self.now,
+            subject_max,
+        };
+        let visible = Arc::new(VisibleSubjects { stamp, subjects });
+        cached.insert(key, Arc::clone(&visible));
+        visible
+    }
+}

@@ -1,0 +1,112 @@
+//! Consent events.
+
+use custos_consent::{ConsentBook, ConsentEvent};
+use custos_core::{Rid, StoreError, Timestamp};
+use futures::TryStreamExt;
+use sqlx::SqliteConnection;
+
+use crate::Store;
+use crate::column::{integrity, parse, to_json};
+use crate::epoch::{self, EpochName};
+use crate::error::failed;
+
+impl Store {
+    /// Adds consent events that are not there yet, all or none, and returns how many were new.
+    ///
+    /// Events about nobody in particular are left out.
+    pub async fn add_consents(&self, events: &[ConsentEvent]) -> Result<u64, StoreError> {
+        let operation = "adding consents";
+        let mut transaction = self.writer(operation).await?;
+        let mut added = 0;
+        for event in events.iter().filter(|event| !event.rid.is_none()) {
+            added += add(&mut transaction, event, operation).await?;
+        }
+        if added > 0 {
+            epoch::raise(&mut transaction, EpochName::Consent).await?;
+        }
+        transaction.commit().await.map_err(failed(operation))?;
+        Ok(added)
+    }
+
+    /// The consent events of these subjects, by subject and then by time.
+    pub async fn consent_history(&self, rids: &[Rid]) -> Result<Vec<ConsentEvent>, StoreError> {
+        let rows: Vec<ConsentRow> = sqlx::query_as(
+            "SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
+             FROM consent_event WHERE rid IN (SELECT value FROM json_each(?1)) \
+             ORDER BY rid, at, seq",
+        )
+        .bind(to_json(rids)?)
+        .fetch_all(self.readers())
+        .await
+        .map_err(failed("reading a consent history"))?;
+        rows.into_iter().map(ConsentRow::event).collect()
+    }
+
+    pub(crate) async fn read_consents(&self) -> Result<ConsentBook, StoreError> {
+        let mut rows = sqlx::query_as::<_, ConsentRow>(
+            "SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
+             FROM consent_event",
+        )
+        .fetch(self.readers());
+        let mut book = ConsentBook::default();
+        while let Some(row) = rows.try_next().await.map_err(failed("reading consents"))? {
+            book.apply(row.event()?);
+        }
+        Ok(book)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ConsentRow {
+    rid: i64,
+    purpose: String,
+    status: String,
+    at: i64,
+    expires_at: Option<i64>,
+    notice: Option<String>,
+    channel: Option<String>,
+    authority: bool,
+}
+
+impl ConsentRow {
+    fn event(self) -> Result<ConsentEvent, StoreError> {
+        Ok(ConsentEvent {
+            rid: Rid::from_column(self.rid).ok_or_else(|| integrity("the subject of a consent"))?,
+            at: Timestamp::from_micros(self.at),
+            purpose: parse(&self.purpose, "the purpose of a consent")?,
+            status: parse(&self.status, "the status of a consent")?,
+            expires_at: self.expires_at.map(Timestamp::from_micros),
+            notice: self.notice,
+            channel: self.channel,
+            authority: self.authority,
+        })
+    }
+}
+
+/// `IS` compares what may be missing.
+async fn add(
+    connection: &mut SqliteConnection,
+    event: &ConsentEvent,
+    operation: &'static str,
+) -> Result<u64, StoreError> {
+    let added = sqlx::query(
+        "INSERT INTO consent_event \
+             (rid, purpose, status, at, expires_at, notice, channel, authority) \
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS ( \
+             SELECT 1 FROM consent_event WHERE rid = ?1 AND purpose = ?2 AND status = ?3 \
+             AND at = ?4 AND expires_at IS ?5 AND notice IS ?6 AND channel IS ?7 \
+             AND authority = ?8)",
+    )
+    .bind(event.rid.column_value())
+    .bind(event.purpose.as_str())
+    .bind(event.status.as_str())
+    .bind(event.at.micros())
+    .bind(event.expires_at.map(Timestamp::micros))
+    .bind(event.notice.as_deref())
+    .bind(event.channel.as_deref())
+    .bind(event.authority)
+    .execute(connection)
+    .await
+    .map_err(failed(operation))?;
+    Ok(added.rows_affected())
+}

@@ -1,0 +1,47 @@
+//! Counters that tell readers that something changed.
+
+use custos_core::StoreError;
+use sqlx::SqliteConnection;
+
+use crate::column::from_column;
+use crate::error::failed;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EpochName {
+    Consent,
+    Suppression,
+}
+
+impl EpochName {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Consent => "consent",
+            Self::Suppression => "suppression",
+        }
+    }
+}
+
+/// Raises a counter; belongs into the transaction of the change.
+pub(crate) async fn raise(
+    connection: &mut SqliteConnection,
+    name: EpochName,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE epoch SET value = value + 1 WHERE name = ?1")
+        .bind(name.as_str())
+        .execute(connection)
+        .await
+        .map_err(failed("raising an epoch"))?;
+    Ok(())
+}
+
+pub(crate) async fn value(
+    connection: &mut SqliteConnection,
+    name: EpochName,
+) -> Result<u64, StoreError> {
+    let value: i64 = sqlx::query_scalar("SELECT value FROM epoch WHERE name = ?1")
+        .bind(name.as_str())
+        .fetch_one(connection)
+        .await
+        .map_err(failed("reading an epoch"))?;
+    from_column(value)
+}

@@ -1,0 +1,45 @@
+//! The right to be the only writer of a source.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use custos_core::{SourceId, StoreError};
+use custos_ingest::Lease;
+
+use crate::store::create_private_folder;
+
+/// A lock of the operating system, which ends with the open file, hence with the process.
+#[derive(Debug)]
+pub(crate) struct SourceLease {
+    _locked: File,
+}
+
+impl Lease for SourceLease {}
+
+impl SourceLease {
+    /// Waits for the lock on `locks/<source>.lock` in the store's folder.
+    pub(crate) async fn take(store: &Path, source: &SourceId) -> Result<Self, StoreError> {
+        let folder = store.join("locks");
+        // A source's name is letters, digits and `_`.
+        let file = folder.join(format!("{source}.lock"));
+        let locked = tokio::task::spawn_blocking(move || lock(&folder, &file)).await;
+        match locked.map_err(io::Error::from).flatten() {
+            Ok(file) => Ok(Self { _locked: file }),
+            Err(error) => Err(StoreError::Unavailable {
+                operation: "leasing a source",
+                source: Box::new(error),
+            }),
+        }
+    }
+}
+
+/// The file stays when the lease ends: of two who wait for a file, one would lock a removed one.
+fn lock(folder: &Path, file: &Path) -> io::Result<File> {
+    create_private_folder(folder)?;
+    let opened =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file)?;
+    opened.lock()?;
+    Ok(opened)
+}

@@ -1,0 +1,48 @@
+//! What queries ask at every execution.
+
+use async_trait::async_trait;
+use custos_consent::ConsentBook;
+use custos_core::{Rid, StoreError};
+use custos_query::{Epochs, Population};
+use roaring::RoaringBitmap;
+use sqlx::SqliteConnection;
+
+use crate::Store;
+use crate::column::integrity;
+use crate::epoch::{self, EpochName};
+use crate::error::failed;
+
+#[async_trait]
+impl Population for Store {
+    async fn epochs(&self) -> Result<Epochs, StoreError> {
+        let mut reader = self.reader("reading epochs").await?;
+        Ok(Epochs {
+            consent: epoch::value(&mut reader, EpochName::Consent).await?,
+            suppression: epoch::value(&mut reader, EpochName::Suppression).await?,
+        })
+    }
+
+    async fn consents(&self) -> Result<ConsentBook, StoreError> {
+        self.read_consents().await
+    }
+
+    async fn tombstones(&self) -> Result<RoaringBitmap, StoreError> {
+        let mut reader = self.reader("reading tombstones").await?;
+        read_tombstones(&mut reader).await
+    }
+}
+
+pub(crate) async fn read_tombstones(
+    connection: &mut SqliteConnection,
+) -> Result<RoaringBitmap, StoreError> {
+    let rids: Vec<i64> = sqlx::query_scalar("SELECT rid FROM tombstone ORDER BY rid")
+        .fetch_all(connection)
+        .await
+        .map_err(failed("reading tombstones"))?;
+    rids.into_iter()
+        .map(|rid| Rid::from_column(rid).map(Rid::get).ok_or_else(|| integrity("a tombstone")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

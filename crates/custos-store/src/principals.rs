@@ -1,0 +1,144 @@
+//! Who may ask.
+
+use custos_core::{PrincipalId, StoreError, Timestamp};
+
+use crate::Store;
+use crate::column::{from_json, parse, to_json};
+use crate::error::failed;
+
+/// A principal to be added.
+#[derive(Clone)]
+pub struct NewPrincipal {
+    /// Its name.
+    pub name: PrincipalId,
+    /// What access rules know it by.
+    pub roles: Vec<String>,
+    /// The SHA-256 of its secret, which is random and long.
+    pub secret_sha256: [u8; 32],
+    /// When it is added.
+    pub created_at: Timestamp,
+}
+
+/// A principal as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPrincipal {
+    /// Its name.
+    pub name: PrincipalId,
+    /// What access rules know it by.
+    pub roles: Vec<String>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was revoked; a name can be added again afterwards.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for NewPrincipal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewPrincipal")
+            .field("name", &self.name)
+            .field("roles", &self.roles)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Adds a principal; [`StoreError::Conflict`] if there is an active one of this name, or any
+    /// with this secret.
+    pub async fn add_principal(&self, principal: &NewPrincipal) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO principal (name, roles, secret_sha256, created_at) \
+             VALUES (?1, ?2, ?3, ?4)",
+        )
+        .bind(principal.name.as_str())
+        .bind(to_json(&principal.roles)?)
+        .bind(&principal.secret_sha256[..])
+        .bind(principal.created_at.micros())
+        .execute(self.writers())
+        .await
+        .map_err(failed("adding a principal"))?;
+        Ok(())
+    }
+
+    /// Revokes a principal; returns whether there was an active one of this name.
+    pub async fn revoke_principal(
+        &self,
+        name: &PrincipalId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let revoked = sqlx::query(
+            "UPDATE principal SET revoked_at = ?2 WHERE name = ?1 AND revoked_at IS NULL",
+        )
+        .bind(name.as_str())
+        .bind(at.micros())
+        .execute(self.writers())
+        .await
+        .map_err(failed("revoking a principal"))?;
+        Ok(revoked.rows_affected() > 0)
+    }
+
+    /// All principals, revoked ones included, in the order they were added.
+    pub async fn principals(&self) -> Result<Vec<StoredPrincipal>, StoreError> {
+        let rows: Vec<PrincipalRow> = sqlx::query_as(
+            "SELECT name, roles, created_at, revoked_at FROM principal ORDER BY seq",
+        )
+        .fetch_all(self.readers())
+        .await
+        .map_err(failed("listing principals"))?;
+        rows.into_iter().map(PrincipalRow::principal).collect()
+    }
+
+    /// The active principal whose secret has this SHA-256.
+    pub async fn principal_by_secret(
+        &self,
+        secret_sha256: &[u8; 32],
+    ) -> Result<Option<StoredPrincipal>, StoreError> {
+        let row: Option<PrincipalRow> = sqlx::query_as(
+            "SELECT name, roles, created_at, revoked_at FROM principal \
+             WHERE secret_sha256 = ?1 AND revoked_at IS NULL",
+        )
+        .bind(&secret_sha256[..])
+        .fetch_optional(self.readers())
+        .await
+        .map_err(failed("looking for a principal"))?;
+        row.map(PrincipalRow::principal).transpose()
+    }
+
+    /// The active principal of this name.
+    pub async fn principal(
+        &self,
+        name: &PrincipalId,
+    ) -> Result<Option<StoredPrincipal>, StoreError> {
+        let row: Option<PrincipalRow> = sqlx::query_as(
+            "SELECT name, roles, created_at, revoked_at FROM principal \
+             WHERE name = ?1 AND revoked_at IS NULL",
+        )
+        .bind(name.as_str())
+        .fetch_optional(self.readers())
+        .await
+        .map_err(failed("looking for a principal"))?;
+        row.map(PrincipalRow::principal).transpose()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct PrincipalRow {
+    name: String,
+    roles: String,
+    created_at: i64,
+    revoked_at: Option<i64>,
+}
+
+impl PrincipalRow {
+    fn principal(self) -> Result<StoredPrincipal, StoreError> {
+        Ok(StoredPrincipal {
+            name: parse(&self.name, "the name of a principal")?,
+            roles: from_json(&self.roles, "the roles of a principal")?,
+            created_at: Timestamp::from_micros(self.created_at),
+            revoked_at: self.revoked_at.map(Timestamp::from_micros),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use std::collections::{BTreeSet, HashSet};
+
+use custos_keys::conformance;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::testing::{Home, at, new_store};
+
+#[tokio::test]
+async fn the_store_keeps_what_a_secret_store_promises() {
+    let (_home, store) = new_store().await;
+    conformance::secret_store(&store).await.unwrap();
+    store.integrity().await.unwrap();
+}
+
+/// Numbers that look random; the same at each run.
+fn scramble(number: u32) -> u32 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b1);
+    mixed ^= mixed >> 15;
+    mixed.wrapping_mul(0x85eb_ca77) ^ (mixed >> 13)
+}
+
+/// Of different lengths, which moves rows about most.
+fn sealed_bytes(number: u32) -> Vec<u8> {
+    let words = [14, 22, 74, 224, 1500][number as usize % 5];
+    (0..words).flat_map(|word| scramble(number * 2048 + word).to_le_bytes()).collect()
+}
+
+/// Owners in no order, so that the index is split and joined everywhere.
+fn secrets(numbers: impl Iterator<Item = u32>) -> Vec<SealedSecret> {
+    numbers
+        .map(|number| {
+            let mut owner = [0x77; 16];
+            owner[..4].copy_from_slice(&scramble(number).to_le_bytes());
+            SealedSecret {
+                owner: FileId::from_random(owner),
+                class: KeyClass::Core,
+                epoch: EpochId(1 + number % 300),
+                sealed: sealed_bytes(number),
+            }
+        })
+        .collect()
+}
+
+/// Everything of eight bytes in the files of the store.
+fn windows(home: &Home) -> HashSet<[u8; 8]> {
+    let mut found = HashSet::new();
+    for name in ["custos.db", "custos.db-wal"] {
+        let bytes = std::fs::read(home.path().with_file_name(name)).unwrap_or_default();
+        found.extend(bytes.array_windows::<8>().copied());
+    }
+    found
+}
+
+fn holds(windows: &HashSet<[u8; 8]>, secret: &SealedSecret) -> bool {
+    secret.sealed.array_windows::<8>().any(|window| windows.contains(window))
+}
+
+#[tokio::test]
+async fn destroyed_bytes_are_in_no_file_of_the_store() {
+    let (home, store) = new_store().await;
+    let mut live = Vec::new();
+    let mut gone = Vec::new();
+    for round in 0..20_u32 {
+        let new = secrets(round * 60..(round + 1) * 60);
+        store.insert(&new).await.unwrap();
+        live.extend(new);
+        let (kept, dying): (Vec<_>, Vec<_>) = live
+            .into_iter()
+            .partition(|secret: &SealedSecret| !(secret.sealed[0] ^ round as u8).is_multiple_of(3));
+        let owners: Vec<FileId> = dying.iter().map(|secret| secret.owner).collect();
+        let destroyed = store.destroy(&owners, &DestructionCause::Replaced, at(1)).await.unwrap();
+        assert_eq!(destroyed.len(), owners.len());
+        live = kept;
+        gone.extend(dying);
+    }
+    let windows = windows(&home);
+    assert!(gone.len() > 500 && live.len() > 20);
+    assert!(live.iter().all(|secret| holds(&windows, secret)), "live ones are found this way");
+    assert_eq!(gone.iter().filter(|secret| holds(&windows, secret)).count(), 0);
+}
+
+#[tokio::test]
+async fn destroying_says_so_even_while_somebody_reads() {
+    let (home, store) = new_store().await;
+    let all = secrets(0..3);
+    store.insert(&all).await.unwrap();
+    let other = home.open().await;
+    let mut reader = other.reader("testing").await.unwrap();
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM secret").fetch_one(&mut *reader).await.unwrap();
+    assert_eq!(count, 3);
+    // The reader keeps the log from being emptied until it ends.
+    let owners = [all[0].owner];
+    let (gone, ()) =
+        tokio::join!(store.destroy(&owners, &DestructionCause::Abandoned, at(1)), async {
+            drop(reader)
+        },);
+    assert_eq!(gone.unwrap(), owners);
+    assert!(!holds(&windows(&home), &all[0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_that_destroy_at_once_wait_for_each_other() {
+    let (home, store) = new_store().await;
+    let all = secrets(0..300);
+    store.insert(&all).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for mine in all.chunks(100) {
+        let other = home.open().await;
+        let owners: Vec<FileId> = mine.iter().map(|secret| secret.owner).collect();
+        tasks.spawn(async move {
+            for owner in owners {
+                let gone = other.destroy(&[owner], &DestructionCause::Replaced, at(1)).await;
+                assert_eq!(gone.unwrap(), [owner]);
+            }
+        });
+    }
+    tasks.join_all().await;
+    let windows = windows(&home);
+    assert!(!all.iter().any(|secret| holds(&windows, secret)));
+}
+
+#[tokio::test]
+async fn the_ledger_says_why_and_for_whom() {
+    let (_home, store) = new_store().await;
+    let all = secrets(0..2);
+    store.insert(&all).await.unwrap();
+    let request = crate::testing::request_id(5);
+    store.destroy(&[all[0].owner], &DestructionCause::Erasure(request), at(9)).await.unwrap();
+    store.destroy(&[all[1].owner], &DestructionCause::JournalFolded, at(9)).await.unwrap();
+    let rows: BTreeSet<(String, Option<String>)> =
+        sqlx::query_as("SELECT cause, request FROM destroyed_owner")
+            .fetch_all(store.readers())
+            .await
+            .unwrap()
+            .into_iter()
+            .collect();
+    let expected =
+        [("erasure".to_owned(), Some(request.to_string())), ("journal_folded".to_owned(), None)];
+    assert_eq!(rows, expected.into_iter().collect());
+}

@@ -1,0 +1,36 @@
+//! Everything that must pass before a change lands, cheapest first.
+
+use anyhow::Result;
+use custos_testkit::{cargo, host_triple};
+
+use crate::step::{step, succeed};
+use crate::{licences, lock_file, test_run, tidy};
+
+/// Runs all checks and all tests, and stops at the first that fails.
+pub(crate) fn run() -> Result<()> {
+    // From here on nothing touches the network, and the lock file is known to be current.
+    step("fetch", || {
+        succeed(cargo().args(["fetch", "--locked", "--target", &host_triple()?]))
+    })?;
+    step("format", || {
+        succeed(cargo().args(["fmt", "--all", "--check"]))
+    })?;
+    step("tidy", tidy::run)?;
+    step("licences", licences::check)?;
+    step("lock file", lock_file::check)?;
+    step("clippy", clippy)?;
+    test_run::run()
+}
+
+fn clippy() -> Result<()> {
+    let mut command = cargo();
+    command.args([
+        "clippy",
+        "--profile",
+        "ci",
+        "--workspace",
+        "--all-targets",
+        "--",
+    ]);
+    succeed(command.args(["-D", "warnings"]))
+}
