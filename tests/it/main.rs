@@ -5,3 +5,15 @@
 mod architecture;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod real_data;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod erasure;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod governance;

@@ -1,7 +1,26 @@
-//! Erasing a person, and proving it.
+//! The erasure request state machine, suppression, proofs and certificates.
+//!
+//! A request hides the person at once (L0). Once somebody verified it, the person's identifiers
+//! leave the vault and bar their old rows from coming back (L1), every table is rewritten without
+//! them and the secrets of the replaced files are destroyed (L2), and a certificate says so.
+//!
+//! This crate does not know HTTP, SQL, where requests are stored or how files are encrypted.
+//!
+//! Read first: [`State`], then `service/steps.rs`, where each step is.
 
+mod certificate;
+mod dossier;
+mod error;
 mod requests;
+mod scope;
+mod service;
 mod state;
 
+pub use certificate::{
+    AuditProof, Barred, CertificateError, Statement, SubjectCommitment, TableStatement, verify,
+};
+pub use dossier::Verified;
+pub use error::ErasureError;
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
+pub use service::{ErasureParts, ErasureService, NewRequest, RequestView, SubjectRef};
 pub use state::{IllegalStep, Level, State, UnknownLevel};

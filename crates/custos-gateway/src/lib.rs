@@ -1,1 +1,39 @@
-//! HTTP, and the only place that knows a wire format or a status code.
+//! The doors of Custos, and the only crate that knows a wire format or a status code.
+//!
+//! For now one door, HTTP:
+//!
+//! | address | what it does |
+//! |---|---|
+//! | `POST /v1/sql` | runs a statement for a purpose and streams its rows as JSON |
+//! | `POST /v1/privacy/requests` | receives a request for erasure |
+//! | `GET /v1/privacy/requests/{id}` | shows a request |
+//! | `POST /v1/privacy/requests/{id}/verify` | records who verified a request |
+//! | `GET /healthz`, `GET /readyz` | tell whether the process lives, and whether it can answer |
+//!
+//! Whoever asks proves it with a bearer token. All failures are
+//! [problem documents](https://www.rfc-editor.org/rfc/rfc9457) made by one table from
+//! [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the request, and neither do logs.
+//!
+//! This crate does not know policies, consent, where anything is stored or how a statement becomes
+//! rows. It decides nothing: it carries a question in and the answer out.
+//!
+//! Read first: [`Gateway`], then `wire_error.rs`, where a failure becomes a status.
+
+mod authenticator;
+mod body;
+mod caller;
+mod error;
+mod gateway;
+mod health;
+mod observe;
+mod privacy;
+mod serve;
+mod sql;
+mod tasks;
+#[cfg(test)]
+mod testing;
+mod wire_error;
+
+pub use authenticator::Authenticator;
+pub use gateway::Gateway;
+pub use serve::serve;

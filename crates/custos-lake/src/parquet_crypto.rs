@@ -16,7 +16,6 @@ use custos_keys::FileSecrets;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::encryption::encrypt::FileEncryptionProperties;
-use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::{LakeError, TableSpec};
@@ -33,7 +32,6 @@ fn aad(table: &TableName, file: FileId) -> Vec<u8> {
 pub(crate) fn writer_properties(
     spec: &TableSpec,
     secrets: &FileSecrets,
-    sealed: Option<Vec<KeyValue>>,
 ) -> Result<WriterProperties, LakeError> {
     let file = secrets.file();
     let fail = |operation| LakeError::Parquet { table: spec.name().clone(), file, operation };
@@ -51,7 +49,6 @@ pub(crate) fn writer_properties(
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_key_value_metadata(sealed)
         .with_file_encryption_properties(encryption)
         .build())
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::Int64Type;
 use custos_core::TableName;
 use custos_policy::MaintenanceGrant;
@@ -81,10 +81,65 @@ impl AbsenceProof {
     }
 }
 
-/// Writes replacements for all live files that hold `subjects`.
+/// Which rows must go.
+#[derive(Clone, Copy)]
+pub enum Selection<'a> {
+    /// Rows about these subjects; where they are named in another role, that cell is cleared.
+    Subjects(&'a RoaringBitmap),
+    /// Rows whose bytes in this column match.
+    Bytes {
+        /// The position of a binary column.
+        column: usize,
+        /// Whether such bytes must go.
+        matches: &'a (dyn Fn(&[u8]) -> bool + Send + Sync),
+    },
+}
+
+impl std::fmt::Debug for Selection<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Subjects(_) => "Subjects(..)",
+            Self::Bytes { .. } => "Bytes(..)",
+        })
+    }
+}
+
+impl Selection<'_> {
+    /// For each row of a column that [`Selection::columns`] names, whether it is selected.
+    fn selected(self, column: &ArrayRef) -> BooleanArray {
+        match self {
+            Self::Subjects(subjects) => {
+                let rids = column.as_primitive::<Int64Type>();
+                rids.iter().map(|rid| Some(names_one_of(rid, subjects))).collect()
+            }
+            Self::Bytes { matches, .. } => {
+                let values = column.as_binary::<i32>();
+                values.iter().map(|bytes| Some(bytes.is_some_and(matches))).collect()
+            }
+        }
+    }
+
+    /// The columns that decide.
+    fn columns(self, table: &Table) -> Vec<usize> {
+        match self {
+            Self::Subjects(_) => table.spec().subject_columns(),
+            Self::Bytes { column, .. } => vec![column],
+        }
+    }
+
+    /// The column that decides whether a whole row goes.
+    const fn row_column(self) -> usize {
+        match self {
+            Self::Subjects(_) => 0,
+            Self::Bytes { column, .. } => column,
+        }
+    }
+}
+
+/// Writes replacements for all live files that hold selected rows.
 pub async fn prepare(
     table: &Table,
-    subjects: &RoaringBitmap,
+    selection: Selection<'_>,
     grant: &MaintenanceGrant,
 ) -> Result<Prepared, LakeError> {
     let access = Access::Maintenance(grant);
@@ -99,20 +154,33 @@ pub async fn prepare(
     };
     let mut writer = table.writer();
     for file in table.open(&snapshot.files, access).await? {
-        if file.subjects().is_disjoint(subjects) {
+        if !holds(table, &file, selection, access).await? {
             continue;
         }
-        copy_without(table, &file, subjects, access, &mut writer, &mut prepared).await?;
+        copy_without(table, &file, selection, access, &mut writer, &mut prepared).await?;
         prepared.replaced.push(file.entry().clone());
     }
     prepared.written = writer.finish().await?;
     Ok(prepared)
 }
 
+/// Whether a file holds selected rows: by its sealed list of subjects, or by reading.
+async fn holds(
+    table: &Table,
+    file: &OpenFile,
+    selection: Selection<'_>,
+    access: Access<'_>,
+) -> Result<bool, LakeError> {
+    match selection {
+        Selection::Subjects(subjects) => Ok(!file.subjects().is_disjoint(subjects)),
+        Selection::Bytes { .. } => Ok(count(table, file, selection, access).await?.1 > 0),
+    }
+}
+
 async fn copy_without(
     table: &Table,
     file: &OpenFile,
-    subjects: &RoaringBitmap,
+    selection: Selection<'_>,
     access: Access<'_>,
     writer: &mut TableWriter<'_>,
     prepared: &mut Prepared,
@@ -122,38 +190,29 @@ async fn copy_without(
         let range = RowRange { row_group, rows: None };
         let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
         while let Some(batch) = batches.try_next().await? {
-            let kept = drop_rows(table, &batch, subjects)?;
+            let gone = selection.selected(batch.column(selection.row_column()));
+            let kept = not(&gone)
+                .and_then(|keep| filter_record_batch(&batch, &keep))
+                .map_err(|_| shape(table, "rows could not be filtered"))?;
             prepared.rows_dropped += (batch.num_rows() - kept.num_rows()) as u64;
-            let (cleared, cells) = clear_cells(table, &kept, subjects)?;
-            prepared.cells_cleared += cells;
-            if cleared.num_rows() > 0 {
-                writer.write(&cleared).await?;
+            let kept = match selection {
+                Selection::Subjects(subjects) => clear_cells(table, &kept, subjects, prepared)?,
+                Selection::Bytes { .. } => kept,
+            };
+            if kept.num_rows() > 0 {
+                writer.write(&kept).await?;
             }
         }
     }
     Ok(())
 }
 
-fn drop_rows(
-    table: &Table,
-    batch: &RecordBatch,
-    subjects: &RoaringBitmap,
-) -> Result<RecordBatch, LakeError> {
-    let keep: BooleanArray = batch
-        .column(0)
-        .as_primitive::<Int64Type>()
-        .iter()
-        .map(|rid| Some(!names_one_of(rid, subjects)))
-        .collect();
-    filter_record_batch(batch, &keep).map_err(|_| shape(table, "rows could not be filtered"))
-}
-
 fn clear_cells(
     table: &Table,
     batch: &RecordBatch,
     subjects: &RoaringBitmap,
-) -> Result<(RecordBatch, u64), LakeError> {
-    let mut cells = 0;
+    prepared: &mut Prepared,
+) -> Result<RecordBatch, LakeError> {
     let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
     for (at, column) in table.spec().columns().iter().enumerate() {
         if column.role != ColumnRole::SecondarySubject {
@@ -164,22 +223,21 @@ fn clear_cells(
             .iter()
             .map(|rid| {
                 let hit = names_one_of(rid, subjects);
-                cells += u64::from(hit);
+                prepared.cells_cleared += u64::from(hit);
                 if hit { Some(0) } else { rid }
             })
             .collect();
         columns[at] = Arc::new(cleared);
     }
-    let cleared = RecordBatch::try_new(batch.schema(), columns)
-        .map_err(|_| shape(table, "cells could not be cleared"))?;
-    Ok((cleared, cells))
+    RecordBatch::try_new(batch.schema(), columns)
+        .map_err(|_| shape(table, "cells could not be cleared"))
 }
 
-/// Reads the table back: the sealed subject lists of all live files, and the subject columns of
-/// `written`.
+/// Reads the table back: the sealed subject lists of all live files, and the deciding columns of
+/// `written`, or of all files where no list decides.
 pub async fn verify(
     table: &Table,
-    subjects: &RoaringBitmap,
+    selection: Selection<'_>,
     written: &[FileEntry],
     grant: &MaintenanceGrant,
 ) -> Result<AbsenceProof, LakeError> {
@@ -193,35 +251,42 @@ pub async fn verify(
         hits: 0,
     };
     for file in table.open(&snapshot.files, access).await? {
-        proof.hits += file.subjects().intersection_len(subjects);
-        if written.iter().any(|entry| entry.file == file.entry().file) {
-            read_subjects(table, &file, subjects, access, &mut proof).await?;
+        let listed = match selection {
+            Selection::Subjects(subjects) => {
+                proof.hits += file.subjects().intersection_len(subjects);
+                true
+            }
+            Selection::Bytes { .. } => false,
+        };
+        if !listed || written.iter().any(|entry| entry.file == file.entry().file) {
+            let (rows, hits) = count(table, &file, selection, access).await?;
+            proof.rows_read += rows;
+            proof.hits += hits;
         }
     }
     Ok(proof)
 }
 
-async fn read_subjects(
+/// Rows of a file, and how many cells of them are selected.
+async fn count(
     table: &Table,
     file: &OpenFile,
-    subjects: &RoaringBitmap,
+    selection: Selection<'_>,
     access: Access<'_>,
-    proof: &mut AbsenceProof,
-) -> Result<(), LakeError> {
-    let columns = table.spec().subject_columns();
+) -> Result<(u64, u64), LakeError> {
+    let columns = selection.columns(table);
+    let (mut rows, mut hits) = (0, 0);
     for row_group in 0..file.row_groups().len() {
         let range = RowRange { row_group, rows: None };
         let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
         while let Some(batch) = batches.try_next().await? {
-            proof.rows_read += batch.num_rows() as u64;
+            rows += batch.num_rows() as u64;
             for column in batch.columns() {
-                let rids = column.as_primitive::<Int64Type>();
-                let hits = rids.iter().filter(|rid| names_one_of(*rid, subjects)).count();
-                proof.hits += hits as u64;
+                hits += selection.selected(column).true_count() as u64;
             }
         }
     }
-    Ok(())
+    Ok((rows, hits))
 }
 
 fn names_one_of(rid: Option<i64>, subjects: &RoaringBitmap) -> bool {

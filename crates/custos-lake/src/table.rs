@@ -1,5 +1,6 @@
 //! The lake and its tables.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::{DeltaTable, TableProperty};
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -188,6 +190,44 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Compares a file's bytes with the digest in its log entry.
+    pub async fn check_bytes(&self, entry: &FileEntry) -> Result<(), LakeError> {
+        let wrong =
+            |what| LakeError::Integrity { table: self.name().clone(), file: entry.file, what };
+        let path = object_store::path::Path::from(entry.path.as_str());
+        let bytes = match self.store.get(&path).await {
+            Ok(found) => found.bytes().await.map_err(LakeError::storage("reading a data file"))?,
+            Err(object_store::Error::NotFound { .. }) => return Err(wrong("it is missing")),
+            Err(error) => return Err(LakeError::storage("reading a data file")(error)),
+        };
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        if digest == entry.sha256 { Ok(()) } else { Err(wrong("its digest differs")) }
+    }
+
+    /// Deletes data files whose ids are not in `named`, and returns how many. Only for who holds
+    /// off all writers.
+    pub async fn delete_unlisted(&self, named: &BTreeSet<FileId>) -> Result<u64, LakeError> {
+        let objects: Vec<_> = self
+            .store
+            .list_with_delimiter(None)
+            .await
+            .map_err(LakeError::storage("listing data files"))?
+            .objects;
+        let mut deleted = 0;
+        for object in objects {
+            let stem = object.location.filename().and_then(|name| name.strip_suffix(".parquet"));
+            let file: Option<FileId> = stem.and_then(|stem| stem.parse().ok());
+            if file.is_some_and(|file| !named.contains(&file)) {
+                self.store
+                    .delete(&object.location)
+                    .await
+                    .map_err(LakeError::storage("deleting a data file"))?;
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
     }
 
     /// Forgets open files whose secrets are being destroyed.

@@ -41,6 +41,26 @@ struct OpenWriter {
     rows: usize,
 }
 
+impl OpenWriter {
+    async fn begin(table: &Table) -> Result<Self, LakeError> {
+        let spec = table.spec();
+        let classes: Vec<_> = spec.classes().into_iter().collect();
+        let secrets = table.keys().create_file_secrets(&classes).await?;
+        let properties = parquet_crypto::writer_properties(spec, &secrets)?;
+        let writer = ArrowWriter::try_new_with_options(
+            Vec::new(),
+            spec.schema().clone(),
+            ArrowWriterOptions::new().with_properties(properties),
+        )
+        .map_err(|_| LakeError::Parquet {
+            table: spec.name().clone(),
+            file: secrets.file(),
+            operation: "begun",
+        })?;
+        Ok(Self { secrets, writer, subjects: RoaringBitmap::new(), rows: 0 })
+    }
+}
+
 impl fmt::Debug for TableWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableWriter").field("table", self.table.name()).finish_non_exhaustive()
@@ -58,7 +78,7 @@ impl<'a> TableWriter<'a> {
         while from < batch.num_rows() {
             let mut open = match self.current.take() {
                 Some(open) => open,
-                None => self.open().await?,
+                None => OpenWriter::begin(self.table).await?,
             };
             let rows = (FILE_ROWS_MAX - open.rows).min(batch.num_rows() - from);
             self.append(&mut open, &batch.slice(from, rows))?;
@@ -78,20 +98,6 @@ impl<'a> TableWriter<'a> {
             self.close(open).await?;
         }
         Ok(self.finished)
-    }
-
-    async fn open(&self) -> Result<OpenWriter, LakeError> {
-        let spec = self.table.spec();
-        let classes: Vec<_> = spec.classes().into_iter().collect();
-        let secrets = self.table.keys().create_file_secrets(&classes).await?;
-        let properties = parquet_crypto::writer_properties(spec, &secrets, None)?;
-        let writer = ArrowWriter::try_new_with_options(
-            Vec::new(),
-            spec.schema().clone(),
-            ArrowWriterOptions::new().with_properties(properties),
-        )
-        .map_err(|_| self.failed(secrets.file(), "begun"))?;
-        Ok(OpenWriter { secrets, writer, subjects: RoaringBitmap::new(), rows: 0 })
     }
 
     fn append(&self, open: &mut OpenWriter, batch: &RecordBatch) -> Result<(), LakeError> {

@@ -55,6 +55,12 @@ pub enum QueryError {
         /// Why, for the audit log.
         reason: DenialReason,
     },
+    /// The purpose may see totals only, which are not served yet.
+    #[error("purpose `{purpose}` may see totals only, and those are not served yet")]
+    AggregateOnly {
+        /// The purpose.
+        purpose: Purpose,
+    },
     /// A value could not be converted.
     #[error("a value could not be converted to the type asked for")]
     Cast,
@@ -98,7 +104,7 @@ impl Classify for QueryError {
             | Self::DivideByZero
             | Self::OutOfRange
             | Self::Compute => ErrorKind::Invalid,
-            Self::NotSelect { .. } | Self::NotSupported => ErrorKind::Unsupported,
+            Self::NotSelect { .. } | Self::NotSupported | Self::AggregateOnly { .. } => ErrorKind::Unsupported,
             Self::UnknownTable { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Denied,
             Self::TooLarge => ErrorKind::TooLarge,

@@ -14,7 +14,7 @@ use custos_core::{Clock, PersonMap, Purpose, TableName};
 use custos_keys::KeyService;
 use custos_lake::{Access, Table, vault};
 use custos_policy::{
-    Decision, DenialReason, MaintenanceJob, PolicySet, Principal,
+    Decision, DenialReason, MaintenanceJob, OutputMode, PolicySet, Principal,
 };
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
@@ -200,6 +200,11 @@ impl Governor {
             purpose: purpose.clone(),
             reason: denial.reason,
         })?;
+        // Until totals over few people are held back, a purpose that may only see totals sees none.
+        let rows = self.policy.purpose(purpose).is_some_and(|node| node.output == OutputMode::Row);
+        if !rows {
+            return Err(QueryError::AggregateOnly { purpose: purpose.clone() });
+        }
         let inside = Schemas::new(self.config(), &self.runtime)?;
         let outside = Schemas::new(self.config(), &self.runtime)?;
         let statement = parse(&outside.state, sql)?;

@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::truth::{Star, Truth};
+pub(crate) use self::truth::Truth;
 
 use self::dice::Dice;
 use self::meter::Meter;

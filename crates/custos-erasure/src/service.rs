@@ -1,0 +1,419 @@
+//! Requests from receipt to certificate.
+//!
+//! Every step is written down before its effects cannot be undone, and every step can be repeated,
+//! so a request that a crash cut off goes on where it stopped.
+
+mod steps;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use custos_audit::{Action, AuditLog, Entry, Outcome};
+use custos_core::{Clock, FileId, IdentifierType, Redacted, RequestId, Rid, Timestamp};
+use custos_identity::normalise;
+use custos_ingest::{Ingest, Ledger};
+use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
+use custos_lake::{Access, Lake, vault};
+use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::dossier::{Dossier, PersonalValue, Verified};
+use crate::{ErasureError, Level, RequestStore, State, StoredRequest, scope};
+
+
+/// An identifier that somebody gave to say who is meant.
+#[derive(Debug, Clone)]
+pub struct SubjectRef {
+    /// Its type.
+    pub kind: IdentifierType,
+    /// The numbering it belongs to; without one, all that Custos knows.
+    pub scope: Option<String>,
+    /// The identifier.
+    pub value: Redacted<String>,
+}
+
+/// A request as it comes in.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// Who is to be erased.
+    pub subject: SubjectRef,
+    /// The law it is made under, one of the policies' regimes.
+    pub regime: String,
+    /// Who made sure that the person is who they say, if somebody did.
+    pub verified_by: Option<String>,
+}
+
+/// A request as it is shown: nothing in it names the person.
+#[derive(Debug, Clone, Serialize)]
+pub struct RequestView {
+    /// Its id.
+    pub id: RequestId,
+    /// Always `erasure`.
+    pub r#type: &'static str,
+    /// How far it came.
+    pub state: State,
+    /// The level of forgetting that was reached.
+    pub level: Level,
+    /// The law it is made under.
+    pub regime: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Who verified it, and when.
+    pub verified: Option<Verified>,
+    /// Accounts of the person.
+    pub subjects: u64,
+    /// Tables that were rewritten so far.
+    pub tables_rewritten: u64,
+    /// Rows that were removed so far.
+    pub rows_removed: u64,
+    /// Bytes of the files that were replaced so far.
+    pub bytes_rewritten: u64,
+    /// When level L2 was reached.
+    pub completed_at: Option<Timestamp>,
+    /// For the person: with it and the certificate they can tell that it is about them.
+    pub salt: String,
+    /// The certificate, once issued.
+    pub certificate: Option<String>,
+}
+
+/// Handles requests for erasure.
+#[derive(Debug)]
+pub struct ErasureService {
+    lake: Lake,
+    ingest: Arc<Ingest>,
+    ledger: Arc<dyn Ledger>,
+    requests: Arc<dyn RequestStore>,
+    keys: Arc<KeyService>,
+    destruction: Destruction,
+    policy: Arc<PolicySet>,
+    audit: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What an [`ErasureService`] works on and with.
+#[derive(Debug)]
+pub struct ErasureParts {
+    /// The lake that holds the person.
+    pub lake: Lake,
+    /// What brings data in, to be kept from bringing the person back.
+    pub ingest: Arc<Ingest>,
+    /// The record of loads.
+    pub ledger: Arc<dyn Ledger>,
+    /// The record of requests.
+    pub requests: Arc<dyn RequestStore>,
+    /// The keys to destroy.
+    pub keys: Arc<KeyService>,
+    /// How finally the KMS destroys them.
+    pub destruction: Destruction,
+    /// Who may do what.
+    pub policy: Arc<PolicySet>,
+    /// Where every step is recorded.
+    pub audit: Arc<AuditLog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl ErasureService {
+    /// A service over these parts.
+    pub fn new(parts: ErasureParts) -> Self {
+        let ErasureParts {
+            lake,
+            ingest,
+            ledger,
+            requests,
+            keys,
+            destruction,
+            policy,
+            audit,
+            clock,
+        } = parts;
+        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock }
+    }
+
+    /// Receives a request. When it returns, the person is in no query that starts from now on.
+    pub async fn open(
+        &self,
+        new: NewRequest,
+        by: &Principal,
+    ) -> Result<RequestView, ErasureError> {
+        self.check(by)?;
+        if self.policy.regime(&new.regime).is_none() {
+            let known = self.policy.regimes().map(|regime| regime.key.clone()).collect();
+            return Err(ErasureError::UnknownRegime { regime: new.regime, known });
+        }
+        let asked = asked_for(&new.subject)?;
+        if let Some(view) = self.resume(&asked, new.verified_by.as_deref(), by).await? {
+            return Ok(view);
+        }
+        let id = RequestId::from_random(random_bytes()?);
+        let subjects = self.subjects(&asked).await?;
+        let now = self.clock.now();
+        let salt = BASE64URL.encode(random_bytes::<16>()?);
+        let dossier = Dossier {
+            regime: new.regime,
+            opened_by: by.id.clone(),
+            commitment: commitment(&salt, &asked),
+            asked_type: asked.kind,
+            asked_for: Some(asked),
+            salt,
+            subjects: subjects.iter().copied().collect(),
+            values: Vec::new(),
+            identifiers_barred: 0,
+            barred_until: now,
+            verified: new.verified_by.map(|by| Verified { by, at: now }),
+            steps: Vec::new(),
+            completed_at: None,
+        };
+        let state =
+            if dossier.verified.is_some() { State::Verified } else { State::Suppressed };
+        let mut request = StoredRequest {
+            id,
+            state,
+            revision: 0,
+            received_at: now,
+            sealed: self.seal(id, &dossier).await?,
+            certificate: None,
+        };
+        self.record(&by.id.to_string(), Action::RequestOpened, &request, Outcome::Intent, &dossier)
+            .await?;
+        self.requests.open(&request, &dossier.subjects).await?;
+        self.record(&by.id.to_string(), Action::Suppressed, &request, Outcome::Done, &dossier)
+            .await?;
+        // A load that ended meanwhile may have brought another account of the person.
+        let mut dossier = dossier;
+        self.widen(&mut request, &mut dossier).await?;
+        Ok(view(&request, &dossier))
+    }
+
+    /// The request about the same person that is not finished, if there is one: asking again is
+    /// not another request.
+    async fn resume(
+        &self,
+        asked: &PersonalValue,
+        verified_by: Option<&str>,
+        by: &Principal,
+    ) -> Result<Option<RequestView>, ErasureError> {
+        for request in self.requests.list().await? {
+            if request.state == State::Certified {
+                continue;
+            }
+            let dossier = self.open_dossier(&request).await?;
+            if commitment(&dossier.salt, asked) != dossier.commitment {
+                continue;
+            }
+            if let (State::Suppressed, Some(verified_by)) = (request.state, verified_by) {
+                return self.verify(request.id, verified_by, by).await.map(Some);
+            }
+            return Ok(Some(view(&request, &dossier)));
+        }
+        Ok(None)
+    }
+
+    /// Records who made sure that the person is who they say.
+    pub async fn verify(
+        &self,
+        id: RequestId,
+        verified_by: &str,
+        by: &Principal,
+    ) -> Result<RequestView, ErasureError> {
+        self.check(by)?;
+        let (mut request, mut dossier) = self.load(id).await?;
+        request.state = request.state.step(State::Verified)?;
+        dossier.verified =
+            Some(Verified { by: verified_by.to_owned(), at: self.clock.now() });
+        self.save(&mut request, &dossier).await?;
+        self.record(&by.id.to_string(), Action::RequestVerified, &request, Outcome::Done, &dossier)
+            .await?;
+        Ok(view(&request, &dossier))
+    }
+
+    /// Works on a request until it reached a level; one that is not verified stays at L0.
+    pub async fn advance(
+        &self,
+        id: RequestId,
+        until: Level,
+        by: &Principal,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<RequestView, ErasureError> {
+        self.check(by)?;
+        let (mut request, mut dossier) = self.load(id).await?;
+        let actor = by.id.to_string();
+        loop {
+            match request.state {
+                State::Suppressed | State::Certified => break,
+                State::Verified if until == Level::L0 => break,
+                State::Unlinked if until <= Level::L1 => break,
+                State::Verified => self.unlink(&mut request, &mut dossier, &actor, progress).await?,
+                State::Unlinked => {
+                    self.rewrite(&mut request, &mut dossier, &actor, progress).await?;
+                }
+                State::Rewritten => self.certify(&mut request, &mut dossier, &actor).await?,
+            }
+        }
+        Ok(view(&request, &dossier))
+    }
+
+    /// Shows a request.
+    pub async fn show(&self, id: RequestId, by: &Principal) -> Result<RequestView, ErasureError> {
+        self.check(by)?;
+        let (request, dossier) = self.load(id).await?;
+        Ok(view(&request, &dossier))
+    }
+
+    /// Shows all requests, newest first.
+    pub async fn list(&self, by: &Principal) -> Result<Vec<RequestView>, ErasureError> {
+        self.check(by)?;
+        let mut views = Vec::new();
+        for request in self.requests.list().await? {
+            let dossier = self.open_dossier(&request).await?;
+            views.push(view(&request, &dossier));
+        }
+        Ok(views)
+    }
+
+    /// Files that a request has written but not yet put into their table.
+    pub async fn files_in_work(
+        &self,
+        request: &StoredRequest,
+    ) -> Result<Vec<FileId>, ErasureError> {
+        let dossier = self.open_dossier(request).await?;
+        let written = dossier.steps.iter().flat_map(|step| &step.prepared.written);
+        Ok(written.map(|entry| entry.file).collect())
+    }
+
+    fn check(&self, by: &Principal) -> Result<(), ErasureError> {
+        Ok(self.policy.permits(by, Right::Erase, None)?)
+    }
+
+    /// The subjects of the person meant, as clustered today.
+    async fn subjects(&self, asked: &PersonalValue) -> Result<BTreeSet<Rid>, ErasureError> {
+        let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
+        let grant = self.policy.maintenance(MaintenanceJob::Erasure, identifiers.name());
+        let index = vault::read_index(&identifiers, Access::Maintenance(&grant)).await?;
+        let table = self.lake.table(Arc::new(vault::persons_spec()?)).await?;
+        let grant = self.policy.maintenance(MaintenanceJob::Erasure, table.name());
+        let persons = vault::read_persons(&table, Access::Maintenance(&grant)).await?;
+        Ok(scope::subjects_of(asked, &index, &persons, self.ingest.hashes()))
+    }
+
+    /// Adds subjects that came to the person since the request was received, and hides them.
+    async fn widen(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+    ) -> Result<(), ErasureError> {
+        let Some(asked) = &dossier.asked_for else { return Ok(()) };
+        let mut subjects = self.subjects(asked).await?;
+        let known: BTreeSet<Rid> = dossier.subjects.iter().copied().collect();
+        let fresh: Vec<Rid> = subjects.difference(&known).copied().collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.requests.hide(request.id, &fresh).await?;
+        subjects.extend(known);
+        dossier.subjects = subjects.into_iter().collect();
+        self.save(request, dossier).await
+    }
+
+    async fn load(&self, id: RequestId) -> Result<(StoredRequest, Dossier), ErasureError> {
+        let request = self.requests.load(id).await?.ok_or(ErasureError::NotFound(id))?;
+        let dossier = self.open_dossier(&request).await?;
+        Ok((request, dossier))
+    }
+
+    async fn open_dossier(&self, request: &StoredRequest) -> Result<Dossier, ErasureError> {
+        let payload = self.keys.open_record(&request.sealed, request.id.as_bytes()).await?;
+        serde_json::from_slice(&payload).map_err(|_| ErasureError::Internal)
+    }
+
+    async fn seal(
+        &self,
+        id: RequestId,
+        dossier: &Dossier,
+    ) -> Result<custos_keys::SealedRecord, ErasureError> {
+        let payload = serde_json::to_vec(dossier).map_err(|_| ErasureError::Internal)?;
+        Ok(self.keys.seal_record(id.as_bytes(), &payload).await?)
+    }
+
+    /// Stores a changed request under a new secret and destroys that of the old record.
+    async fn save(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &Dossier,
+    ) -> Result<(), ErasureError> {
+        let sealed = self.seal(request.id, dossier).await?;
+        let old = std::mem::replace(&mut request.sealed, sealed);
+        request.revision += 1;
+        self.requests.update(request).await?;
+        self.keys.destroy(&[old.owner], DestructionCause::Replaced, &*self.clock).await?;
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        actor: &str,
+        action: Action,
+        request: &StoredRequest,
+        outcome: Outcome,
+        dossier: &Dossier,
+    ) -> Result<u64, ErasureError> {
+        let detail = [
+            ("regime", dossier.regime.clone()),
+            ("subjects", dossier.subjects.len().to_string()),
+            ("tables", dossier.steps.len().to_string()),
+        ];
+        let entry = Entry {
+            at: self.clock.now(),
+            actor: actor.to_owned(),
+            action,
+            object: request.id.to_string(),
+            purpose: None,
+            outcome,
+            tie: None,
+            detail: detail.map(|(name, value)| (name.to_owned(), value)).into(),
+        };
+        Ok(self.audit.append(entry).await?)
+    }
+}
+
+fn asked_for(subject: &SubjectRef) -> Result<PersonalValue, ErasureError> {
+    let value = normalise(subject.kind, subject.value.expose(), None)
+        .map_err(|_| ErasureError::BadSubject { kind: subject.kind.as_str() })?;
+    if !subject.kind.links() {
+        return Err(ErasureError::BadSubject { kind: subject.kind.as_str() });
+    }
+    let scope = subject.scope.clone().unwrap_or_default();
+    Ok(PersonalValue { kind: subject.kind, scope, value })
+}
+
+fn commitment(salt: &str, asked: &PersonalValue) -> String {
+    let text = format!("{salt}:{}:{}", asked.kind, asked.value);
+    BASE64URL.encode(Sha256::digest(text.as_bytes()))
+}
+
+fn view(request: &StoredRequest, dossier: &Dossier) -> RequestView {
+    let steps = &dossier.steps;
+    RequestView {
+        id: request.id,
+        r#type: "erasure",
+        state: request.state,
+        level: request.state.level(),
+        regime: dossier.regime.clone(),
+        received_at: request.received_at,
+        verified: dossier.verified.clone(),
+        subjects: dossier.subjects.len() as u64,
+        tables_rewritten: steps.iter().filter(|step| !step.prepared.is_empty()).count() as u64,
+        rows_removed: steps.iter().map(|step| step.prepared.rows_dropped).sum(),
+        bytes_rewritten: steps
+            .iter()
+            .flat_map(|step| &step.prepared.replaced)
+            .map(|entry| entry.bytes)
+            .sum(),
+        completed_at: dossier.completed_at,
+        salt: dossier.salt.clone(),
+        certificate: request.certificate.clone(),
+    }
+}

@@ -1,0 +1,327 @@
+//! The steps from verified to certified.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use custos_audit::{Action, Outcome};
+use custos_core::{BatchId, FileId, IdentifierType};
+use custos_ingest::{Contract, IngestError};
+use custos_keys::{DestructionCause, random_bytes};
+use custos_lake::rewrite::{self, Selection};
+use custos_lake::{Access, CommitOutcome, Table, vault};
+use custos_policy::MaintenanceJob;
+use roaring::RoaringBitmap;
+
+use super::ErasureService;
+use crate::certificate::{AuditProof, Barred, Statement, SubjectCommitment, TableStatement};
+use crate::dossier::{Dossier, Phase, TableStep};
+use crate::scope::{self, Mentions};
+use crate::{ErasureError, State, StoredRequest};
+
+impl ErasureService {
+    /// L1: bars the person's return, then rewrites the vault without them.
+    pub(super) async fn unlink(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+        actor: &str,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(), ErasureError> {
+        self.record(actor, Action::Unlinked, request, Outcome::Intent, dossier).await?;
+        progress("barring the person's return");
+        self.bar(request, dossier, actor).await?;
+        let subjects = bitmap(dossier);
+        for spec in [vault::identifiers_spec()?, vault::persons_spec()?, vault::links_spec()?] {
+            progress(&format!("rewriting {}", spec.name()));
+            let table = self.lake.table(Arc::new(spec)).await?;
+            self.rewrite_table(&table, Selection::Subjects(&subjects), request, dossier).await?;
+        }
+        self.requests.forget_consents(&dossier.subjects).await?;
+        request.state = request.state.step(State::Unlinked)?;
+        self.save(request, dossier).await?;
+        self.record(actor, Action::Unlinked, request, Outcome::Done, dossier).await?;
+        Ok(())
+    }
+
+    /// Publishes what bars the person's rows while no load is open, so that each load was either
+    /// finished before, and is rewritten, or checks the list.
+    async fn bar(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+        actor: &str,
+    ) -> Result<(), ErasureError> {
+        if !dossier.values.is_empty() {
+            // A crash came between here and the end of this step; the list is out.
+            return self.publish(request, dossier).await;
+        }
+        let contracts = self.contracts().await?;
+        let mut leases = Vec::with_capacity(contracts.len());
+        for contract in &contracts {
+            self.ingest.recover(contract, actor).await?;
+            leases.push(self.ledger.lease_source(&contract.id).await?);
+        }
+        self.widen(request, dossier).await?;
+        let subjects = bitmap(dossier);
+        let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
+        let grant = self.policy.maintenance(MaintenanceJob::Erasure, identifiers.name());
+        let access = Access::Maintenance(&grant);
+        let rows =
+            vault::read_values(&identifiers, access, &IdentifierType::ALL, Some(&subjects)).await?;
+        dossier.values = scope::values_of(&rows);
+        dossier.values.extend(dossier.asked_for.clone());
+        dossier.values.sort();
+        dossier.values.dedup();
+        dossier.barred_until = self.clock.now();
+        self.save(request, dossier).await?;
+        self.publish(request, dossier).await
+    }
+
+    async fn publish(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+    ) -> Result<(), ErasureError> {
+        let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
+        let grant = self.policy.maintenance(MaintenanceJob::Erasure, identifiers.name());
+        let index = vault::read_index(&identifiers, Access::Maintenance(&grant)).await?;
+        let entries = scope::suppression(
+            &dossier.values,
+            &bitmap(dossier),
+            &index,
+            self.ingest.hashes(),
+            dossier.barred_until,
+        );
+        dossier.identifiers_barred = entries.len() as u64;
+        self.requests.suppress(request.id, &entries).await?;
+        Ok(())
+    }
+
+    /// L2: rewrites all other tables, and reads everything back.
+    pub(super) async fn rewrite(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+        actor: &str,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(), ErasureError> {
+        self.record(actor, Action::Rewritten, request, Outcome::Intent, dossier).await?;
+        let subjects = bitmap(dossier);
+        let mentions = Mentions::new(&dossier.values);
+        let matches = |raw: &[u8]| mentions.matches(raw);
+        for contract in self.contracts().await? {
+            progress(&format!("rewriting {}", contract.id.landing_table()));
+            let landing = self.lake.table(Arc::new(contract.landing_spec()?)).await?;
+            self.rewrite_table(&landing, Selection::Subjects(&subjects), request, dossier).await?;
+            // A replay of refused rows rewrites their table too; one at a time.
+            let _lease = self.ledger.lease_source(&contract.id).await?;
+            let quarantine = self.lake.table(Arc::new(contract.quarantine_spec()?)).await?;
+            let column = quarantine.spec().position("raw").ok_or(ErasureError::Internal)?;
+            let selection = Selection::Bytes { column, matches: &matches };
+            self.rewrite_table(&quarantine, selection, request, dossier).await?;
+        }
+        dossier.completed_at = Some(self.clock.now());
+        dossier.forget_values();
+        request.state = request.state.step(State::Rewritten)?;
+        self.save(request, dossier).await?;
+        self.record(actor, Action::Rewritten, request, Outcome::Done, dossier).await?;
+        Ok(())
+    }
+
+    async fn contracts(&self) -> Result<Vec<Contract>, ErasureError> {
+        let registered = self.ledger.contracts().await?;
+        registered
+            .iter()
+            .map(|known| {
+                let parsed = Contract::parse(known.source.as_str(), &known.text);
+                parsed.map_err(|problems| IngestError::Contract(problems).into())
+            })
+            .collect()
+    }
+
+    /// Rewrites one table without what is selected, destroys the secrets of what it replaced and
+    /// reads the table back.
+    async fn rewrite_table(
+        &self,
+        table: &Table,
+        selection: Selection<'_>,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+    ) -> Result<(), ErasureError> {
+        let grant = self.policy.maintenance(MaintenanceJob::Erasure, table.name());
+        loop {
+            let mut step = match dossier.step(table.name()) {
+                Some(step) => step.clone(),
+                None => {
+                    let prepared = rewrite::prepare(table, selection, &grant).await?;
+                    let step = TableStep {
+                        table: table.name().clone(),
+                        phase: Phase::Prepared,
+                        commit: BatchId::from_random(random_bytes()?),
+                        prepared,
+                        absence: None,
+                        destroyed: Vec::new(),
+                    };
+                    dossier.put(step.clone());
+                    self.save(request, dossier).await?;
+                    step
+                }
+            };
+            match step.phase {
+                Phase::Prepared if !self.swap(table, &step).await? => {
+                    dossier.remove(table.name());
+                    self.save(request, dossier).await?;
+                    continue;
+                }
+                Phase::Prepared => step.phase = Phase::Committed,
+                Phase::Committed => {
+                    step.destroyed = self.shred(table, &step, request).await?;
+                    let written = &step.prepared.written;
+                    let absence = rewrite::verify(table, selection, written, &grant).await?;
+                    if absence.hits() > 0 {
+                        return Err(ErasureError::StillThere { table: table.name().clone() });
+                    }
+                    step.absence = Some(absence);
+                    step.phase = Phase::Done;
+                }
+                Phase::Done => return Ok(()),
+            }
+            dossier.put(step);
+            self.save(request, dossier).await?;
+        }
+    }
+
+    /// Puts the replacements in place; `false` if somebody else rewrote the files first.
+    async fn swap(&self, table: &Table, step: &TableStep) -> Result<bool, ErasureError> {
+        let prepared = &step.prepared;
+        if prepared.is_empty() {
+            return Ok(true);
+        }
+        let (add, remove) = (prepared.written.clone(), prepared.replaced.clone());
+        match table.commit(step.commit, add, remove).await? {
+            CommitOutcome::Committed(_) => Ok(true),
+            CommitOutcome::Conflict => {
+                let written: Vec<FileId> =
+                    prepared.written.iter().map(|entry| entry.file).collect();
+                self.keys.destroy(&written, DestructionCause::Abandoned, &*self.clock).await?;
+                table.delete_bytes(&prepared.written).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Destroys the secrets of the replaced files, then their bytes.
+    async fn shred(
+        &self,
+        table: &Table,
+        step: &TableStep,
+        request: &StoredRequest,
+    ) -> Result<Vec<FileId>, ErasureError> {
+        let replaced: Vec<FileId> =
+            step.prepared.replaced.iter().map(|entry| entry.file).collect();
+        if replaced.is_empty() {
+            return Ok(replaced);
+        }
+        table.forget(&replaced);
+        let cause = DestructionCause::Erasure(request.id);
+        let proof = self.keys.destroy(&replaced, cause, &*self.clock).await?;
+        if replaced.iter().any(|file| !proof.files().contains(file)) {
+            return Err(ErasureError::NotShredded { table: table.name().clone() });
+        }
+        table.delete_bytes(&step.prepared.replaced).await?;
+        Ok(replaced)
+    }
+
+    /// Issues the certificate over what was proven.
+    pub(super) async fn certify(
+        &self,
+        request: &mut StoredRequest,
+        dossier: &mut Dossier,
+        actor: &str,
+    ) -> Result<(), ErasureError> {
+        let index =
+            self.record(actor, Action::CertificateIssued, request, Outcome::Done, dossier).await?;
+        let head = self.audit.head().await?;
+        let inclusion = self.audit.prove(index, head.size).await?;
+        let exported = self.audit.export(index, 1).await?;
+        let leaf = exported.first().ok_or(ErasureError::Internal)?.leaf();
+        let audit = AuditProof { leaf: BASE64URL.encode(leaf), inclusion, head };
+        let statement = self.statement(request, dossier, audit)?;
+        let signed = statement.sign(&self.keys.signing_key()).ok_or(ErasureError::Internal)?;
+        request.certificate = Some(signed);
+        request.state = request.state.step(State::Certified)?;
+        self.save(request, dossier).await
+    }
+
+    fn statement(
+        &self,
+        request: &StoredRequest,
+        dossier: &Dossier,
+        audit: AuditProof,
+    ) -> Result<Statement, ErasureError> {
+        let tables = dossier
+            .steps
+            .iter()
+            .filter_map(|step| {
+                let absence = step.absence.as_ref()?;
+                Some(TableStatement {
+                    table: step.table.clone(),
+                    version_before: step.prepared.version,
+                    version_after: absence.version(),
+                    files_replaced: step.prepared.replaced.iter().map(|entry| entry.file).collect(),
+                    rows_removed: step.prepared.rows_dropped,
+                    cells_cleared: step.prepared.cells_cleared,
+                    files_checked: absence.files(),
+                    rows_read_back: absence.rows_read(),
+                    hits: absence.hits(),
+                })
+            })
+            .collect();
+        Ok(Statement {
+            version: 1,
+            request: request.id,
+            regime: dossier.regime.clone(),
+            level: request.state.level(),
+            received_at: request.received_at,
+            verified: dossier.verified.clone().ok_or(ErasureError::Internal)?,
+            completed_at: dossier.completed_at.ok_or(ErasureError::Internal)?,
+            subject: SubjectCommitment {
+                r#type: dossier.asked_type.as_str().to_owned(),
+                sha256: dossier.commitment.clone(),
+            },
+            subjects_erased: dossier.subjects.len() as u64,
+            tables,
+            files_destroyed: dossier.steps.iter().flat_map(|step| step.destroyed.clone()).collect(),
+            key_management: self.destruction.clone(),
+            barred: Barred {
+                identifiers: dossier.identifiers_barred,
+                until: dossier.barred_until,
+            },
+            proven: PROVEN.map(str::to_owned).into(),
+            attested: ATTESTED.map(str::to_owned).into(),
+            policy: self.policy.version().to_string(),
+            software: format!("custos {}", env!("CARGO_PKG_VERSION")),
+            audit,
+        })
+    }
+}
+
+/// What who checks the certificate can conclude.
+const PROVEN: [&str; 3] = [
+    "the issuer signed this statement and it is unchanged",
+    "the audit log under the signed head contains the entry of this erasure",
+    "every file that was replaced is listed as destroyed, and no table read back has a hit",
+];
+
+/// What the issuer asserts and the certificate alone cannot prove.
+const ATTESTED: [&str; 4] = [
+    "the secrets of the listed files were deleted from the control store",
+    "no live file of the listed tables named the person when it was read back",
+    "backups of the control store from before hold wrapped secrets until their epoch is destroyed (L3)",
+    "data that left Custos before the erasure is outside this statement",
+];
+
+fn bitmap(dossier: &Dossier) -> RoaringBitmap {
+    dossier.subjects.iter().map(|rid| rid.get()).collect()
+}

@@ -1,0 +1,56 @@
+use super::*;
+use crate::observe::observe;
+use crate::testing::{Answer, send};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::post;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sample {
+    number: u8,
+}
+
+impl Described for Sample {
+    const SHAPE: &'static str = r#"{"number": 1}"#;
+}
+
+async fn number(JsonBody(sample): JsonBody<Sample>) -> String {
+    sample.number.to_string()
+}
+
+async fn post_it(body: &str) -> Answer {
+    let route = post(number).layer(DefaultBodyLimit::max(64));
+    let router = Router::new().route("/number", route).layer(from_fn(observe));
+    send(router, "POST /number HTTP/1.1", body).await
+}
+
+#[tokio::test]
+async fn a_body_is_read_whatever_its_type_is_called() {
+    assert_eq!(post_it(r#"{"number": 7}"#).await.body(), ("7".to_owned(), true));
+}
+
+#[tokio::test]
+async fn nothing_of_a_wrong_body_is_repeated() {
+    for body in [
+        r#"{"number": "canary"}"#,
+        r#"{"number": 1, "canary": 2}"#,
+        r#"{"number": 1} canary"#,
+        "canary",
+        "",
+    ] {
+        let answer = post_it(body).await;
+        assert_eq!(answer.status(), 400, "{body}");
+        assert!(!answer.text().contains("canary"), "{}", answer.text());
+        assert_eq!(answer.json()["hint"], r#"send {"number": 1}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_long_body_is_too_large() {
+    let answer = post_it(&" ".repeat(65)).await;
+    assert_eq!(answer.status(), 413);
+    assert_eq!(answer.json()["code"], "too_large");
+}

@@ -1,0 +1,69 @@
+use super::*;
+use custos_core::{Classify, ErrorKind, IdentifierType};
+
+fn wire(json: &str) -> Result<NewRequest, RequestError> {
+    new_request(serde_json::from_str(json).unwrap())
+}
+
+#[test]
+fn a_subject_is_a_type_perhaps_a_scope_and_a_value() {
+    for (text, kind, scope, value) in [
+        ("email:ana@example.com", IdentifierType::Email, None, "ana@example.com"),
+        ("customer_id@pos:M-17", IdentifierType::CustomerId, Some("pos"), "M-17"),
+        ("social_id@wechat:a:b@c", IdentifierType::SocialId, Some("wechat"), "a:b@c"),
+        ("ip:::1", IdentifierType::Ip, None, "::1"),
+    ] {
+        let subject = subject::parse(text).unwrap();
+        assert_eq!(subject.kind, kind);
+        assert_eq!(subject.scope.as_deref(), scope);
+        assert_eq!(subject.value.expose(), value);
+    }
+}
+
+#[test]
+fn a_subject_that_is_not_understood_is_not_repeated() {
+    for text in ["", "canary", "email:", "email: ", ":canary", "canary:x", "customer_id@:canary"] {
+        let refused = subject::parse(text).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
+        let told = format!("{refused} {refused:?} {:?}", refused.hint());
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn a_request_shows_nothing_of_its_subject() {
+    let new = wire(
+        r#"{"type": "erasure", "subject": "email:canary@example.com", "regime": "gdpr",
+            "verified_by": "officer", "wait": "L2"}"#,
+    )
+    .unwrap();
+    assert_eq!(new.verified_by.as_deref(), Some("officer"));
+    assert!(!format!("{new:?}").contains("canary"));
+}
+
+#[test]
+fn only_erasure_is_handled_and_somebody_must_have_verified() {
+    let access = wire(r#"{"type": "access", "subject": "email:a@b.c", "regime": "gdpr"}"#);
+    assert_eq!(access.unwrap_err().kind(), ErrorKind::Unsupported);
+    let nobody = wire(
+        r#"{"type": "erasure", "subject": "email:a@b.c", "regime": "gdpr", "verified_by": " "}"#,
+    );
+    assert_eq!(nobody.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn levels_that_can_be_waited_for_are_the_published_ones() {
+    assert_eq!(level(None).unwrap(), None);
+    for (name, expected) in [("L0", Level::L0), ("L1", Level::L1), ("L2", Level::L2)] {
+        assert_eq!(level(Some(name)).unwrap(), Some(expected));
+    }
+    assert_eq!(level(Some("L3")).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn an_address_leads_back_to_its_request() {
+    let id = RequestId::from_random([7; 16]);
+    let text = address(id).rsplit('/').next().unwrap().to_owned();
+    assert_eq!(request_id(Ok(Path(text))).unwrap(), id);
+    assert!(request_id(Ok(Path("ana@example.com".to_owned()))).is_err());
+}

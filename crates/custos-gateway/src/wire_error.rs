@@ -1,0 +1,170 @@
+//! The one table from kinds of failure to what clients see.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use custos_core::{Classify, ErrorKind};
+use serde::Serialize;
+
+/// The status and the stable code of a kind.
+const fn wire(kind: ErrorKind) -> (StatusCode, &'static str) {
+    match kind {
+        ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
+        ErrorKind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        ErrorKind::Denied => (StatusCode::FORBIDDEN, "denied"),
+        ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
+        ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        ErrorKind::Throttled => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
+        ErrorKind::Unsupported => (StatusCode::NOT_IMPLEMENTED, "unsupported"),
+        ErrorKind::Timeout => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+        ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        ErrorKind::Integrity => (StatusCode::INTERNAL_SERVER_ERROR, "integrity"),
+        ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+/// What a client is told of kinds whose details are for operators only.
+const fn withheld(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Integrity => Some("stored data failed a check of integrity"),
+        ErrorKind::Internal => Some("internal error"),
+        ErrorKind::Invalid
+        | ErrorKind::Unauthenticated
+        | ErrorKind::Denied
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::TooLarge
+        | ErrorKind::Throttled
+        | ErrorKind::Unsupported
+        | ErrorKind::Timeout
+        | ErrorKind::Unavailable => None,
+    }
+}
+
+/// Why a handler has no answer.
+///
+/// As a response it carries itself to [`observe`](crate::observe::observe), which knows the id of
+/// the request, logs the failure once and writes the [`Problem`].
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: ErrorKind,
+    hint: Option<String>,
+    error: Box<dyn Error + Send + Sync>,
+    about: Option<String>,
+}
+
+impl<E: Classify + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { kind: error.kind(), hint: error.hint(), error: Box::new(error), about: None }
+    }
+}
+
+/// A problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
+#[derive(Debug, Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_id: Option<&'a str>,
+}
+
+impl Failure {
+    /// Names the address of what exists although the request failed.
+    pub(crate) fn about(mut self, address: String) -> Self {
+        self.about = Some(address);
+        self
+    }
+
+    /// The stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        wire(self.kind).1
+    }
+
+    /// Logs what an operator must see. Its id is that of the request.
+    pub(crate) fn log(&self, error_id: &str) {
+        match self.kind {
+            ErrorKind::Integrity | ErrorKind::Internal => {
+                tracing::error!(error_id, code = self.code(), error = %Chain(&*self.error), "request failed");
+            }
+            ErrorKind::Unavailable => {
+                tracing::warn!(error_id, code = self.code(), error = %Chain(&*self.error), "request failed");
+            }
+            ErrorKind::Invalid
+            | ErrorKind::Unauthenticated
+            | ErrorKind::Denied
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::TooLarge
+            | ErrorKind::Throttled
+            | ErrorKind::Unsupported
+            | ErrorKind::Timeout => {}
+        }
+    }
+
+    /// The answer that a client gets.
+    pub(crate) fn problem(&self, error_id: &str) -> Response {
+        let (status, code) = wire(self.kind);
+        let withheld = withheld(self.kind);
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code,
+            detail: withheld.map_or_else(|| self.error.to_string(), str::to_owned),
+            hint: match withheld {
+                None => self.hint.as_deref(),
+                Some(_) => Some("give the operator the error id; the log has the rest under it"),
+            },
+            instance: self.about.as_deref(),
+            error_id: withheld.map(|_| error_id),
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = wire(self.kind).0.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// An error and its causes, joined by colons.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use custos_core::{PrincipalId, Purpose, RequestId};
+use custos_erasure::Level;
+
+/// The customer data platform that can prove what it forgot.
+#[derive(Debug, Parser)]
+#[command(
+    name = "custos",
+    version,
+    after_help = "Exit codes: 0 done; 1 defect; 2 wrong usage; 3 bad input; 4 denied; 5 not found; \
+                  6 stored data failed a check; 7 somebody else changed it first; 8 not available.",
+    after_long_help = "Try it:\n  custos demo --dir demo\n\nStart your own:\n  custos init shop && cd shop\n  \
+                       custos ingest --contract orders.yaml orders.csv\n  custos resolve\n  \
+                       custos principal add ana --role analyst\n  \
+                       custos sql --as ana --purpose analytics 'select count(*) from profiles'\n\n\
+                       Exit codes: 0 done; 1 defect; 2 wrong usage; 3 bad input; 4 denied; 5 not found;\n\
+                       6 stored data failed a check; 7 somebody else changed it first; 8 not available."
+)]
+pub(crate) struct Cli {
+    /// The configuration file; else `custos.toml` here or above, else CUSTOS_CONFIG.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Log what happens to standard error.
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole path on generated customers, then serve.
+    Demo(DemoArgs),
+    /// Make a new, empty installation.
+    Init {
+        /// Its folder.
+        dir: PathBuf,
+    },
+    /// Load files of a source under its contract.
+    #[command(after_help = "Example:\n  custos ingest --contract pos_orders.yaml orders-2026-10.csv.gz\n  \
+                            custos ingest --contract pos_orders.yaml --replay")]
+    Ingest(IngestArgs),
+    /// Find out which accounts are one person.
+    Resolve(JsonArg),
+    /// Check the published tables: plan every model and run its tests.
+    Build(BuildArgs),
+    /// Run a SELECT as a principal, for a purpose.
+    #[command(after_help = "Example:\n  custos sql --as ana --purpose analytics \\\n    \
+                            'select segment, count(*) from rfm group by 1 order by 2 desc'")]
+    Sql(SqlArgs),
+    /// Check and test policies and contracts.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Import and show consent.
+    #[command(subcommand)]
+    Consent(ConsentCommand),
+    /// Handle requests of people about their data.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// Check certificates of erasure.
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
+    /// Check and export the audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Show the keys' state.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Give and take access.
+    #[command(subcommand)]
+    Principal(PrincipalCommand),
+    /// Check every invariant, finish what a crash cut off, and clear what it left.
+    Doctor(JsonArg),
+    /// Serve HTTP.
+    Serve,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JsonArg {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// A folder that does not exist yet, or is empty.
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+    /// End after the tour instead of serving.
+    #[arg(long)]
+    pub(crate) no_serve: bool,
+    /// Customers to generate.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(50..=1_000_000))]
+    pub(crate) customers: u32,
+    /// The same seed gives the same customers.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    /// The contract file.
+    #[arg(long, value_name = "FILE.yaml")]
+    pub(crate) contract: PathBuf,
+    /// Load the source's quarantined rows again under this contract.
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// End with one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The files, compressed with gzip or not.
+    #[arg(required_unless_present = "replay", conflicts_with = "replay")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The principal that runs the models' tests; else one with the role of an analyst.
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    pub(crate) principal: Option<String>,
+    /// The purpose that they run for; else the principal's default.
+    #[arg(long)]
+    pub(crate) purpose: Option<Purpose>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// The principal.
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    pub(crate) principal: String,
+    /// What the answer is for; else the principal's default purpose.
+    #[arg(long)]
+    pub(crate) purpose: Option<Purpose>,
+    /// Print a row a line as JSON, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The SELECT.
+    pub(crate) sql: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Report every mistake in policies, contracts and models, with file, line and remedy.
+    Check {
+        /// A folder of policies, with contracts in `contracts/`; else the configured ones.
+        dir: Option<PathBuf>,
+        /// Single contract files to check too.
+        #[arg(long, value_name = "FILE.yaml")]
+        contract: Vec<PathBuf>,
+    },
+    /// Run the policies' tests.
+    Test {
+        /// A folder of policies; else the configured ones.
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConsentCommand {
+    /// Import records from CSV: identifier_type,identifier,purpose,status,at,notice,channel[,scope][,expires_at].
+    Import {
+        /// The files.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what one person consented to.
+    Show {
+        /// Who, such as `email:ana@example.com`.
+        #[arg(long)]
+        subject: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What a person may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequestType {
+    /// To be erased.
+    Erasure,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestCommand {
+    /// Receive a request; the person is in no query from then on.
+    #[command(after_help = "Example:\n  custos request open --type erasure --subject email:ana@example.com \\\n    \
+                            --regime gdpr --verified-by 'J. Weber' --wait L2 --certificate ana.jws")]
+    Open {
+        /// What is asked for.
+        #[arg(long = "type", value_enum)]
+        kind: RequestType,
+        /// Who, such as `email:ana@example.com`, `phone:+8613812345678` or `customer_id@pos:M-17`.
+        #[arg(long)]
+        subject: String,
+        /// The law it is made under: gdpr, pipl, ccpa and others of the policies.
+        #[arg(long)]
+        regime: String,
+        /// Who made sure that the person is who they say. Without it the request stays at L0.
+        #[arg(long, value_name = "NAME")]
+        verified_by: Option<String>,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Record who made sure that the person is who they say, and go on.
+    Verify {
+        /// The request.
+        id: RequestId,
+        /// Who made sure.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Go on with a request that was cut off, or show it.
+    Show {
+        /// The request.
+        id: RequestId,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// List requests.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Return once this level is reached: L0, L1 or L2.
+    #[arg(long, value_name = "LEVEL", default_value = "L0")]
+    pub(crate) wait: Level,
+    /// Write the certificate to this file, once there is one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// Check a certificate, offline, with the issuer's public key.
+    #[command(after_help = "Example:\n  custos certificate verify ana.jws --public-key issuer.pub")]
+    Verify {
+        /// The certificate.
+        file: PathBuf,
+        /// The issuer's public key or a file that holds it; else that of this installation.
+        #[arg(long, value_name = "KEY")]
+        public_key: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Recompute the whole log and check every signed head against it.
+    Verify(JsonArg),
+    /// Print entries, one a line, as JSON.
+    Export {
+        /// The first entry.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Show epochs, how many secrets each wraps, and the public key.
+    Status(JsonArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PrincipalCommand {
+    /// Add a principal; its secret is shown once.
+    Add {
+        /// The name.
+        name: PrincipalId,
+        /// A role of the policies; may be repeated.
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List principals.
+    List(JsonArg),
+    /// Take a principal's access away.
+    Revoke {
+        /// The name.
+        name: PrincipalId,
+    },
+}

@@ -1,0 +1,197 @@
+//! Configuration: one file, and `CUSTOS_…` for every setting in it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use custos_core::ErrorKind;
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// The name that is searched for upwards from the working directory.
+pub(crate) const FILE: &str = "custos.toml";
+
+const HTTP: &str = "127.0.0.1:8080";
+
+/// What a new installation's file says.
+pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; every setting is also CUSTOS_<SECTION>_<NAME>.
+
+[storage]
+lake = "lake"          # encrypted tables and journals
+control = "control"    # consent, requests, audit, wrapped secrets: back it up
+keys = "keys"          # the key ring that opens the secrets: back it up elsewhere
+
+[policy]
+# policies = "policies"  # a folder that replaces the built-in policies
+# models = "sql"         # a folder of models; same names replace built-in ones
+
+[server]
+http = "127.0.0.1:8080"
+"#;
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawConfig {
+    storage: RawStorage,
+    policy: RawPolicy,
+    server: RawServer,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawStorage {
+    lake: Option<PathBuf>,
+    control: Option<PathBuf>,
+    keys: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawPolicy {
+    policies: Option<PathBuf>,
+    models: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawServer {
+    http: Option<String>,
+}
+
+/// The configuration, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The folder of all tables.
+    pub(crate) lake: PathBuf,
+    /// The folder of the control store.
+    pub(crate) control: PathBuf,
+    /// The folder of the key ring.
+    pub(crate) keys: PathBuf,
+    /// A folder of policies in place of the built-in ones.
+    pub(crate) policies: Option<PathBuf>,
+    /// A folder of models on top of the built-in ones.
+    pub(crate) models: Option<PathBuf>,
+    /// Where HTTP is served.
+    pub(crate) http: SocketAddr,
+}
+
+impl Config {
+    /// Finds and reads the configuration: the file given, else the nearest `custos.toml` upwards,
+    /// else the one that `CUSTOS_CONFIG` names.
+    pub(crate) fn find(
+        given: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Failure> {
+        let path = match given {
+            Some(path) => path.to_path_buf(),
+            None => upwards()
+                .or_else(|| environment.get("CUSTOS_CONFIG").map(PathBuf::from))
+                .ok_or_else(|| {
+                    Failure::new(ErrorKind::NotFound, format!("no `{FILE}` here or above")).with_hint(
+                        "make an installation with `custos init DIR`, or name its file with --config",
+                    )
+                })?,
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::new(ErrorKind::NotFound, format!("`{}` cannot be read: {error}", path.display()))
+                .with_hint("make an installation with `custos init DIR`")
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::parse(&text, folder, environment).map_err(|problems| {
+            let list = problems.join("\n  ");
+            Failure::new(ErrorKind::Invalid, format!("`{}`:\n  {list}", path.display()))
+        })
+    }
+
+    /// Resolves the text of a file in a folder. All problems are reported at once.
+    fn parse(
+        text: &str,
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<String>> {
+        let raw: RawConfig = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let mut problems = Vec::new();
+        let known = [
+            "CUSTOS_STORAGE_LAKE",
+            "CUSTOS_STORAGE_CONTROL",
+            "CUSTOS_STORAGE_KEYS",
+            "CUSTOS_POLICY_POLICIES",
+            "CUSTOS_POLICY_MODELS",
+            "CUSTOS_SERVER_HTTP",
+            "CUSTOS_CONFIG",
+            "CUSTOS_LOG",
+            "CUSTOS_DATA",
+        ];
+        for name in environment.keys().filter(|name| name.starts_with("CUSTOS_")) {
+            if !known.contains(&name.as_str()) {
+                problems.push(format!("`{name}` is no setting; known are {}", known.join(", ")));
+            }
+        }
+        let path = |name: &str, written: Option<PathBuf>| {
+            let set = environment.get(name).map(PathBuf::from).or(written);
+            set.map(|path| folder.join(path))
+        };
+        let http = environment
+            .get("CUSTOS_SERVER_HTTP")
+            .cloned()
+            .or(raw.server.http)
+            .unwrap_or_else(|| HTTP.to_owned());
+        let http = http.parse().map_err(|_| {
+            problems.push(format!("server.http: `{http}` is not an address such as `{HTTP}`"));
+        });
+        match (http, problems.is_empty()) {
+            (Ok(http), true) => Ok(Self {
+                lake: path("CUSTOS_STORAGE_LAKE", raw.storage.lake)
+                    .unwrap_or_else(|| folder.join("lake")),
+                control: path("CUSTOS_STORAGE_CONTROL", raw.storage.control)
+                    .unwrap_or_else(|| folder.join("control")),
+                keys: path("CUSTOS_STORAGE_KEYS", raw.storage.keys)
+                    .unwrap_or_else(|| folder.join("keys")),
+                policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
+                models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
+                http,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+fn upwards() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Config::parse(text, Path::new("/srv"), &environment)
+    }
+
+    #[test]
+    fn the_template_is_a_configuration_and_paths_follow_its_folder() {
+        let config = parse(TEMPLATE, &[]).unwrap();
+        assert_eq!(config.lake, Path::new("/srv/lake"));
+        assert_eq!(config.http.port(), 8080);
+        assert_eq!(config, parse("", &[]).unwrap());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = parse(TEMPLATE, &[("CUSTOS_STORAGE_LAKE", "/mnt/lake")]).unwrap();
+        assert_eq!(config.lake, Path::new("/mnt/lake"));
+    }
+
+    #[test]
+    fn what_is_no_setting_is_refused_by_name() {
+        assert!(parse("[storage]\nlakes = 1", &[]).unwrap_err()[0].contains("lakes"));
+        let problems =
+            parse("[server]\nhttp = \"here\"", &[("CUSTOS_SERVER_HTTPS", "x")]).unwrap_err();
+        assert_eq!(problems.len(), 2);
+    }
+}

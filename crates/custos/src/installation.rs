@@ -1,0 +1,200 @@
+//! The parts of an installation, put together from its configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use custos_audit::AuditLog;
+use custos_core::{Clock, ErrorKind, PrincipalId, StoreError};
+use custos_erasure::{ErasureParts, ErasureService};
+use custos_gateway::Authenticator;
+use custos_ingest::{Contract, Ingest, IngestError, Ledger, Resolver};
+use custos_keys::{KeyService, Kms, LocalKeyRing};
+use custos_lake::{Lake, vault};
+use custos_models::{ModelFiles, Models};
+use custos_policy::{PolicyFiles, PolicySet, Principal};
+use custos_query::{Executor, Governor};
+use custos_store::Store;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{catalog, embedded};
+
+/// The control store's file in its folder.
+const STORE_FILE: &str = "custos.db";
+
+/// An open installation.
+#[derive(Debug)]
+pub(crate) struct Installation {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Store,
+    pub(crate) kms: Arc<dyn Kms>,
+    pub(crate) keys: Arc<KeyService>,
+    pub(crate) lake: Lake,
+    pub(crate) policy: Arc<PolicySet>,
+    pub(crate) audit: Arc<AuditLog>,
+}
+
+/// What answers statements.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) governor: Arc<Governor>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) models: Models,
+}
+
+impl Installation {
+    /// Makes a new, empty installation and opens it.
+    pub(crate) async fn create(config: Config) -> Result<Self, Failure> {
+        for folder in [&config.lake, &config.control] {
+            std::fs::create_dir_all(folder)?;
+        }
+        let kms: Arc<dyn Kms> = Arc::new(LocalKeyRing::create(&config.keys)?);
+        let store = Store::create(&config.control.join(STORE_FILE)).await?;
+        let keys = KeyService::initialise(Arc::clone(&kms), Arc::new(store.clone())).await?;
+        Self::assemble(config, store, kms, keys)
+    }
+
+    /// Opens an installation.
+    pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
+        let store = Store::open(&config.control.join(STORE_FILE)).await?;
+        let kms: Arc<dyn Kms> = Arc::new(LocalKeyRing::open(&config.keys)?);
+        let keys = KeyService::open(Arc::clone(&kms), Arc::new(store.clone())).await?;
+        Self::assemble(config, store, kms, keys)
+    }
+
+    fn assemble(
+        config: Config,
+        store: Store,
+        kms: Arc<dyn Kms>,
+        keys: KeyService,
+    ) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = Arc::new(keys);
+        let lake = Lake::open(&config.lake, Arc::clone(&keys), Arc::clone(&clock))?;
+        let policy = Arc::new(load_policies(config.policies.as_deref())?);
+        let audit = Arc::new(AuditLog::new(
+            Arc::new(store.clone()),
+            keys.signing_key(),
+            Arc::clone(&clock),
+        ));
+        Ok(Self { config, clock, store, kms, keys, lake, policy, audit })
+    }
+
+    /// What brings files in.
+    pub(crate) fn ingest(&self) -> Result<Ingest, Failure> {
+        Ok(Ingest::new(
+            self.lake.clone(),
+            Arc::clone(&self.keys),
+            Arc::new(self.store.clone()),
+            Arc::clone(&self.policy),
+            Arc::clone(&self.audit),
+            Arc::clone(&self.clock),
+        )?)
+    }
+
+    /// What finds out who is whom.
+    pub(crate) fn resolver(&self) -> Resolver {
+        Resolver::new(
+            self.lake.clone(),
+            Arc::clone(&self.keys),
+            Arc::clone(&self.policy),
+            Arc::clone(&self.audit),
+            Arc::clone(&self.clock),
+        )
+    }
+
+    /// What answers statements over the sources that were loaded so far.
+    pub(crate) async fn engine(&self) -> Result<Engine, Failure> {
+        let mut models = vec![embedded::models()];
+        if let Some(folder) = &self.config.models {
+            models.push(ModelFiles::from_dir(folder).map_err(|error| Failure::of(&error))?);
+        }
+        let contracts = self.contracts().await?;
+        let (catalog, models) = catalog::build(&self.lake, &contracts, &models).await?;
+        let governor = Governor::new(
+            Arc::clone(&self.policy),
+            catalog,
+            Arc::clone(&self.keys),
+            Arc::clone(&self.clock),
+        )?;
+        let executor = Executor::new(
+            Arc::new(self.store.clone()),
+            self.lake.table(Arc::new(vault::persons_spec()?)).await?,
+            Arc::clone(&self.policy),
+            Arc::clone(&self.audit),
+            Arc::clone(&self.clock),
+        );
+        Ok(Engine { governor: Arc::new(governor), executor: Arc::new(executor), models })
+    }
+
+    /// What handles requests for erasure.
+    pub(crate) fn erasure(&self) -> Result<ErasureService, Failure> {
+        Ok(ErasureService::new(ErasureParts {
+            lake: self.lake.clone(),
+            ingest: Arc::new(self.ingest()?),
+            ledger: Arc::new(self.store.clone()),
+            requests: Arc::new(self.store.clone()),
+            keys: Arc::clone(&self.keys),
+            destruction: self.kms.destruction(),
+            policy: Arc::clone(&self.policy),
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+        }))
+    }
+
+    /// The contracts of the sources that were loaded so far.
+    pub(crate) async fn contracts(&self) -> Result<Vec<Contract>, Failure> {
+        let registered = Ledger::contracts(&self.store).await?;
+        let parse = |known: &custos_ingest::RegisteredContract| {
+            Contract::parse(known.source.as_str(), &known.text)
+                .map_err(|problems| IngestError::Contract(problems).into())
+        };
+        registered.iter().map(parse).collect()
+    }
+
+    /// A principal of this installation by name.
+    pub(crate) async fn principal(&self, name: &str) -> Result<Principal, Failure> {
+        let unknown = || {
+            Failure::new(ErrorKind::NotFound, "there is no such principal").with_hint(
+                "list them with `custos principal list`, add one with `custos principal add NAME --role ROLE`",
+            )
+        };
+        let id: PrincipalId = name.parse().map_err(|_| unknown())?;
+        let found = self.store.principal(&id).await?.ok_or_else(unknown)?;
+        Ok(Principal { id: found.name, roles: found.roles })
+    }
+}
+
+/// The policies of a folder, or the built-in ones.
+pub(crate) fn policy_files(folder: Option<&Path>) -> Result<PolicyFiles, Failure> {
+    match folder {
+        Some(folder) => PolicyFiles::from_dir(folder).map_err(|error| Failure::of(&error)),
+        None => Ok(embedded::policies()),
+    }
+}
+
+fn load_policies(folder: Option<&Path>) -> Result<PolicySet, Failure> {
+    PolicySet::load(&policy_files(folder)?).map_err(|problems| {
+        let list: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+        let text = format!("the policies have {} mistake(s):\n{}", list.len(), list.join("\n"));
+        Failure::new(ErrorKind::Invalid, text)
+    })
+}
+
+/// Finds principals by the SHA-256 of their secret, for the doors.
+#[derive(Debug)]
+pub(crate) struct StoredPrincipals(pub(crate) Store);
+
+#[async_trait]
+impl Authenticator for StoredPrincipals {
+    async fn principal_by_secret(
+        &self,
+        sha256: &[u8; 32],
+    ) -> Result<Option<Principal>, StoreError> {
+        let found = self.0.principal_by_secret(sha256).await?;
+        Ok(found.map(|found| Principal { id: found.name, roles: found.roles }))
+    }
+}

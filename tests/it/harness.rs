@@ -1,0 +1,156 @@
+//! An installation in a temporary folder, driven through the real program.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use custos_testkit::{custos_binary, workspace_root};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test, built once.
+pub(crate) fn program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| custos_binary().expect("the program builds")).clone()
+}
+
+/// What a run of the program said.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("output is UTF-8"),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The lines of output as JSON.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).expect("a line of JSON");
+        self.out.lines().map(parse).collect()
+    }
+
+    /// The last line of output as JSON.
+    pub(crate) fn last(&self) -> Value {
+        self.json().pop().expect("a line of output")
+    }
+
+    /// Asserts success.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// Asserts failure with an exit code, and that standard error says each of these.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32, says: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for text in says {
+            assert!(self.err.contains(text) || self.out.contains(text), "`{text}` not in {self:#?}");
+        }
+        self
+    }
+}
+
+/// An installation of its own.
+#[derive(Debug)]
+pub(crate) struct Custos {
+    dir: TempDir,
+}
+
+impl Custos {
+    /// A new installation with the principals `analyst`, `marketer` and `officer`.
+    pub(crate) fn new() -> Self {
+        let custos = Self { dir: tempfile::tempdir().expect("a temporary folder") };
+        Run::of(run_program(&["init", custos.path("shop").to_str().expect("a path")])).ok();
+        for role in ["analyst", "marketer", "officer"] {
+            custos.run(&["principal", "add", role, "--role", role, "--json"]).ok();
+        }
+        custos
+    }
+
+    /// A path in the temporary folder; the installation is `shop`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file and returns its path.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("a file is written");
+        path
+    }
+
+    /// The program with this installation's configuration, ready to start.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.arg("--config").arg(self.path("shop/custos.toml")).args(args);
+        command.stdin(Stdio::null()).env_remove("CUSTOS_CONFIG").env_remove("CUSTOS_DATA");
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        Run::of(self.command(args).output().expect("the program starts"))
+    }
+
+    /// Loads a file under a contract and returns the counts.
+    pub(crate) fn ingest(&self, contract: &Path, file: &Path) -> Run {
+        let (contract, file) = (contract.to_string_lossy(), file.to_string_lossy());
+        self.run(&["ingest", "--contract", &contract, "--json", &file])
+    }
+
+    /// The rows of a statement.
+    #[track_caller]
+    pub(crate) fn sql(&self, principal: &str, purpose: &str, sql: &str) -> Vec<Value> {
+        self.run(&["sql", "--as", principal, "--purpose", purpose, "--json", sql]).ok().json()
+    }
+
+    /// Asserts that nothing is wrong with the installation.
+    #[track_caller]
+    pub(crate) fn healthy(&self) {
+        self.run(&["doctor"]).ok();
+        self.run(&["audit", "verify"]).ok();
+    }
+}
+
+/// Runs the program without an installation.
+pub(crate) fn run_program(args: &[&str]) -> Output {
+    Command::new(program()).args(args).stdin(Stdio::null()).output().expect("the program starts")
+}
+
+/// A contract that tests bring.
+pub(crate) fn contract(name: &str) -> PathBuf {
+    workspace_root().join("tests/contracts").join(name)
+}
+
+/// A contract that the program ships.
+pub(crate) fn shipped_contract(name: &str) -> PathBuf {
+    workspace_root().join("policies/contracts").join(name)
+}
+
+/// All bytes of all files below a folder.
+pub(crate) fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).expect("a file");
+                found.push((path, bytes));
+            }
+        }
+    }
+    found
+}
