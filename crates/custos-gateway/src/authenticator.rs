@@ -11,5 +11,6 @@ use custos_policy::Principal;
 #[async_trait]
 pub trait Authenticator: std::fmt::Debug + Send + Sync {
     /// The principal whose secret has this SHA-256.
-    async fn principal_by_secret(&self, sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError>;
+    async fn principal_by_secret(&self, sha256: &[u8; 32])
+    -> Result<Option<Principal>, StoreError>;
 }

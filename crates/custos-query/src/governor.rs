@@ -10,6 +10,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
+use custos_consent::RowBasis;
 use custos_core::{Clock, PersonMap, Purpose, TableName};
 use custos_keys::KeyService;
 use custos_lake::{Access, Table, vault};
@@ -328,7 +329,10 @@ impl Governor {
                 });
             }
         };
-        let sources = source.sources_for(|notified| self.policy.covers(notified, purpose));
+        // What the law demands needs no notice at any source; `decide` says so of tables, too.
+        let unlimited = grant.as_ref().is_some_and(|grant| grant.rows().basis == RowBasis::Always);
+        let sources = source
+            .sources_for(|notified| unlimited || self.policy.covers(notified, purpose));
         Ok(GovernedTable::new(Arc::clone(source), grant, sources, Arc::clone(&self.shared)))
     }
 }

@@ -16,7 +16,10 @@ struct Fake {
 
 #[async_trait]
 impl Authenticator for Fake {
-    async fn principal_by_secret(&self, sha256: &[u8; 32]) -> Result<Option<Principal>, StoreError> {
+    async fn principal_by_secret(
+        &self,
+        sha256: &[u8; 32],
+    ) -> Result<Option<Principal>, StoreError> {
         if !self.available {
             let source = Box::new(std::io::Error::other("gone"));
             return Err(StoreError::Unavailable { operation: "looking", source });
