@@ -19,11 +19,7 @@ fn crate_edges_are_the_declared_ones() {
     for package in workspace.packages() {
         if !DEV_ONLY.contains(&package.name.as_str()) {
             let edges: Vec<&str> = workspace.edges(package).collect();
-            let edges = if edges.is_empty() {
-                "nothing".to_owned()
-            } else {
-                edges.join(", ")
-            };
+            let edges = if edges.is_empty() { "nothing".to_owned() } else { edges.join(", ") };
             writeln!(actual, "{} -> {edges}", package.name).unwrap();
         }
     }
@@ -48,11 +44,7 @@ fn crate_edges_are_the_declared_ones() {
 #[test]
 fn the_order_of_the_design_names_every_crate() {
     let workspace = Workspace::load().unwrap();
-    let names: Vec<&str> = workspace
-        .packages()
-        .iter()
-        .map(|it| it.name.as_str())
-        .collect();
+    let names: Vec<&str> = workspace.packages().iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, CRATES);
 }
 
@@ -74,27 +66,16 @@ fn a_crate_depends_only_on_crates_before_it() {
 #[test]
 fn pure_crates_stay_pure() {
     let tree = DependencyTree::load().unwrap();
-    for pure in [
-        "custos-core",
-        "custos-policy",
-        "custos-consent",
-        "custos-identity",
-    ] {
+    for pure in ["custos-core", "custos-policy", "custos-consent", "custos-identity"] {
         let below = tree.below(pure).unwrap();
         for engine in ENGINES {
-            assert!(
-                !below.contains(engine),
-                "`{engine}` is linked into `{pure}`"
-            );
+            assert!(!below.contains(engine), "`{engine}` is linked into `{pure}`");
         }
     }
     // The names are still those of packages: else the lines above would prove nothing.
     let whole = tree.below("custos").unwrap();
     for engine in ENGINES {
-        assert!(
-            whole.contains(engine),
-            "`{engine}` is nowhere linked: is it named otherwise now?"
-        );
+        assert!(whole.contains(engine), "`{engine}` is nowhere linked: is it named otherwise now?");
     }
 }
 
@@ -112,13 +93,7 @@ fn engines_are_named_by_the_crate_that_owns_them() {
         ("parquet", "custos-lake"),
         ("sqlx", "custos-store"),
     ] {
-        let product = workspace
-            .dependents(engine)
-            .filter(|name| !DEV_ONLY.contains(name));
-        assert_eq!(
-            product.collect::<Vec<_>>(),
-            [owner],
-            "crates that name `{engine}`"
-        );
+        let product = workspace.dependents(engine).filter(|name| !DEV_ONLY.contains(name));
+        assert_eq!(product.collect::<Vec<_>>(), [owner], "crates that name `{engine}`");
     }
 }

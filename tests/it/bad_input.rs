@@ -51,7 +51,8 @@ fn rows_that_break_the_contract_are_quarantined_with_row_column_and_remedy() {
     ];
     let mut bytes = HEADER.as_bytes().to_vec();
     rows.iter().for_each(|row| bytes.extend(row.as_bytes()));
-    bytes.extend(ROWS[1].replace("toys", "t\u{1}ys").bytes().map(|b| if b == 1 { 0xff } else { b }));
+    bytes
+        .extend(ROWS[1].replace("toys", "t\u{1}ys").bytes().map(|b| if b == 1 { 0xff } else { b }));
     let file = custos.file("rows.csv", bytes);
     let run = custos.ingest(&shipped_contract("pos_orders.yaml"), &file).ok();
     let counts = run.last();
@@ -78,10 +79,9 @@ fn loading_twice_changes_nothing_and_newer_versions_update() {
     let file = custos.orders("orders.csv", &ROWS);
     assert_eq!(custos.ingest(&contract, &file).ok().last()["stored"], 4);
     assert_eq!(custos.ingest(&contract, &file).ok().last()["duplicate"], 4);
-    let newer = ROWS[0].replace(",10.00,", ",11.00,").replace(
-        "2026-03-01 10:00:00\n",
-        "2026-04-01 10:00:00\n",
-    );
+    let newer = ROWS[0]
+        .replace(",10.00,", ",11.00,")
+        .replace("2026-03-01 10:00:00\n", "2026-04-01 10:00:00\n");
     let file = custos.orders("newer.csv", &[&newer]);
     assert_eq!(custos.ingest(&contract, &file).ok().last()["updated"], 1);
     let rows = custos.sql(
@@ -106,12 +106,10 @@ fn a_contract_may_gain_nullable_columns_and_nothing_else() {
     let file = custos.orders("orders.csv", &ROWS[..2]);
     custos.ingest(&first, &file).ok();
     let column = "      - name: coupon\n        logicalType: string\n        customProperties: [{property: custos, value: {kind: fact, category: user.behavior.purchase_history}}]\n";
-    let wider = format!("{}\n{column}", text.trim_end()).replace("version: 1.0.0", "version: 1.1.0");
+    let wider =
+        format!("{}\n{column}", text.trim_end()).replace("version: 1.0.0", "version: 1.1.0");
     let second = custos.file("c2.yaml", &wider);
-    let rows: String = ROWS[2..]
-        .iter()
-        .map(|row| row.replace('\n', ",SPRING\n"))
-        .collect();
+    let rows: String = ROWS[2..].iter().map(|row| row.replace('\n', ",SPRING\n")).collect();
     let file = custos.file("wide.csv", format!("{},coupon\n{rows}", HEADER.trim_end()));
     assert_eq!(custos.ingest(&second, &file).ok().last()["stored"], 2);
     let rows = custos.sql(
@@ -137,7 +135,13 @@ fn a_wrong_key_ring_or_a_lost_control_store_opens_nothing() {
         let config = shop.join("custos.toml");
         let config = config.to_str().expect("a path").to_owned();
         run_program(&[
-            "--config", &config, "sql", "--as", "officer", "--json", "select * from orders",
+            "--config",
+            &config,
+            "sql",
+            "--as",
+            "officer",
+            "--json",
+            "select * from orders",
         ])
     };
 

@@ -9,8 +9,19 @@ const SUBJECT: &str = "customer_id@pos:M-ANA";
 
 fn erase(custos: &Custos, wait: &str) -> serde_json::Value {
     let args = [
-        "request", "open", "--type", "erasure", "--subject", SUBJECT, "--regime", "gdpr",
-        "--verified-by", "J. Weber", "--wait", wait, "--json",
+        "request",
+        "open",
+        "--type",
+        "erasure",
+        "--subject",
+        SUBJECT,
+        "--regime",
+        "gdpr",
+        "--verified-by",
+        "J. Weber",
+        "--wait",
+        wait,
+        "--json",
     ];
     custos.run(&args).ok().last()
 }
@@ -58,9 +69,8 @@ fn certificate_holds(custos: &Custos, view: &serde_json::Value) {
     let key = custos.run(&["keys", "status", "--json"]).ok().last()["public_key"].clone();
     let key = custos.file("issuer.pub", key.as_str().expect("a key"));
     let (file, key) = (file.to_str().expect("a path"), key.to_str().expect("a path"));
-    let verify = |file: &str| {
-        run_program(&["certificate", "verify", file, "--public-key", key, "--json"])
-    };
+    let verify =
+        |file: &str| run_program(&["certificate", "verify", file, "--public-key", key, "--json"]);
     let held = verify(file);
     assert!(held.status.success(), "{held:?}");
     let statement: serde_json::Value = serde_json::from_slice(&held.stdout).expect("JSON");
@@ -76,11 +86,7 @@ fn certificate_holds(custos: &Custos, view: &serde_json::Value) {
 }
 
 /// An old copy of the lake with today's control store: what was replaced does not open.
-fn replaced_files_do_not_open(
-    custos: &Custos,
-    before: &std::path::Path,
-    view: &serde_json::Value,
-) {
+fn replaced_files_do_not_open(custos: &Custos, before: &std::path::Path, view: &serde_json::Value) {
     let mixed = custos.path("mixed");
     copy(&custos.path("shop"), &mixed);
     std::fs::remove_dir_all(mixed.join("lake")).expect("the lake goes");
@@ -105,8 +111,17 @@ fn replaced_files_do_not_open(
 fn an_unverified_request_hides_and_does_no_more() {
     let custos = Custos::shop();
     let args = [
-        "request", "open", "--type", "erasure", "--subject", SUBJECT, "--regime", "gdpr", "--wait",
-        "L2", "--json",
+        "request",
+        "open",
+        "--type",
+        "erasure",
+        "--subject",
+        SUBJECT,
+        "--regime",
+        "gdpr",
+        "--wait",
+        "L2",
+        "--json",
     ];
     let run = custos.run(&args).ok();
     let view = run.last();
@@ -156,8 +171,7 @@ fn a_quarantined_row_of_the_person_goes_too_and_those_of_others_stay() {
 fn no_value_of_the_person_is_in_any_byte_before_or_after() {
     let custos = Custos::shop();
     erase(&custos, "L2");
-    let needles =
-        [CANARY.to_owned(), "Canary-7f3a".into(), "4915112345671".into(), "M-ANA".into()];
+    let needles = [CANARY.to_owned(), "Canary-7f3a".into(), "4915112345671".into(), "M-ANA".into()];
     for (path, bytes) in files_below(&custos.path("shop")) {
         for needle in &needles {
             let found = bytes.windows(needle.len()).any(|window| window == needle.as_bytes());

@@ -88,7 +88,11 @@ fn everything_but_a_single_select_over_published_tables_is_refused_without_value
         ("select * from '/etc/passwd'", 5, "does not exist"),
         ("select * from generate_series(1, 10)", 3, "error"),
         ("select input_file_name() from orders", 3, "function"),
-        ("with recursive t as (select 1 as n union all select n + 1 from t) select * from t", 3, "recursive"),
+        (
+            "with recursive t as (select 1 as n union all select n + 1 from t) select * from t",
+            3,
+            "recursive",
+        ),
         ("select canary_7f3a from orders", 3, "canary_7f3a"),
         ("select * from orders where \"canary-7f3a@example.test\" = 1", 3, "`?`"),
         ("select cast('canary-7f3a' as int)", 3, "converted"),

@@ -54,7 +54,10 @@ impl Run {
     pub(crate) fn fails(self, code: i32, says: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         for text in says {
-            assert!(self.err.contains(text) || self.out.contains(text), "`{text}` not in {self:#?}");
+            assert!(
+                self.err.contains(text) || self.out.contains(text),
+                "`{text}` not in {self:#?}"
+            );
         }
         self
     }

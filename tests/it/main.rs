@@ -4,12 +4,6 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
-mod tidy;
-#[cfg(test)]
-mod harness;
-#[cfg(test)]
-mod real_data;
-#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod erasure;
@@ -17,3 +11,9 @@ mod erasure;
 mod fixtures;
 #[cfg(test)]
 mod governance;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod real_data;
+#[cfg(test)]
+mod tidy;

@@ -94,9 +94,8 @@ fn consent_of_all(custos: &Custos, lines: &[Line]) {
     let customers: std::collections::BTreeSet<_> =
         lines.iter().filter_map(|line| line.customer.as_ref()).collect();
     for customer in customers {
-        csv += &format!(
-            "customer_id,{customer},analytics,given,2010-11-01T00:00:00Z,v1,web,shop\n"
-        );
+        csv +=
+            &format!("customer_id,{customer},analytics,given,2010-11-01T00:00:00Z,v1,web,shop\n");
     }
     let file = custos.file("consents.csv", csv);
     let counts = custos.run(&["consent", "import", "--json", file.to_str().expect("a path")]);
@@ -152,7 +151,9 @@ fn telco_blank_numbers_are_null_and_its_totals_equal_an_oracle() {
         let row = row.expect("a row");
         match row[19].trim() {
             "" => blank += 1,
-            amount => total += (amount.parse::<f64>().expect("a number") * 1000.0).round() as Millis,
+            amount => {
+                total += (amount.parse::<f64>().expect("a number") * 1000.0).round() as Millis
+            }
         }
         churned += u64::from(&row[20] == "Yes");
     }

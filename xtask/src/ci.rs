@@ -9,12 +9,8 @@ use crate::{licences, lock_file, test_run, tidy};
 /// Runs all checks and all tests, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     // From here on nothing touches the network, and the lock file is known to be current.
-    step("fetch", || {
-        succeed(cargo().args(["fetch", "--locked", "--target", &host_triple()?]))
-    })?;
-    step("format", || {
-        succeed(cargo().args(["fmt", "--all", "--check"]))
-    })?;
+    step("fetch", || succeed(cargo().args(["fetch", "--locked", "--target", &host_triple()?])))?;
+    step("format", || succeed(cargo().args(["fmt", "--all", "--check"])))?;
     step("tidy", tidy::run)?;
     step("licences", licences::check)?;
     step("lock file", lock_file::check)?;
@@ -24,13 +20,6 @@ pub(crate) fn run() -> Result<()> {
 
 fn clippy() -> Result<()> {
     let mut command = cargo();
-    command.args([
-        "clippy",
-        "--profile",
-        "ci",
-        "--workspace",
-        "--all-targets",
-        "--",
-    ]);
+    command.args(["clippy", "--profile", "ci", "--workspace", "--all-targets", "--"]);
     succeed(command.args(["-D", "warnings"]))
 }

@@ -5,15 +5,9 @@
 /// `OR` needs one side, `AND` both and binds tighter; `A WITH B` is asked for as a whole. The
 /// slash of old manifests means `OR`. What cannot be read is not met.
 pub(crate) fn permits(expression: &str, allowed: impl Fn(&str) -> bool) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut reader = Reader {
-        words: &words,
-        allowed: &allowed,
-    };
+    let mut reader = Reader { words: &words, allowed: &allowed };
     reader.any() == Some(true) && reader.words.is_empty()
 }
 

@@ -26,11 +26,7 @@ const ALLOWED: [&str; 9] = [
 /// Packages that may be used although their licence is not in the list, and why.
 const EXCEPTIONS: [(&str, &str, &str); 1] = [
     // Copyleft by file: an obligation only for those who change it, which we do not.
-    (
-        "option-ext",
-        "MPL-2.0",
-        "linked unchanged, by way of `dirs`",
-    ),
+    ("option-ext", "MPL-2.0", "linked unchanged, by way of `dirs`"),
 ];
 
 /// Checks all packages that are built on this platform.
@@ -39,23 +35,14 @@ pub(crate) fn check() -> Result<()> {
     let mut refused = 0_usize;
     for package in tree.packages().filter(|package| !is_allowed(package)) {
         let licence = package.license.as_deref().unwrap_or("none");
-        complain(&format!(
-            "{} {}: licence {licence}",
-            package.name, package.version
-        ));
+        complain(&format!("{} {}: licence {licence}", package.name, package.version));
         refused += 1;
     }
     for (name, _, reason) in EXCEPTIONS {
         let used = tree.packages().any(|package| package.name == name);
-        ensure!(
-            used,
-            "`{name}` is excepted ({reason}) and not used: remove the exception"
-        );
+        ensure!(used, "`{name}` is excepted ({reason}) and not used: remove the exception");
     }
-    ensure!(
-        refused == 0,
-        "{refused} packages are under licences that are not allowed"
-    );
+    ensure!(refused == 0, "{refused} packages are under licences that are not allowed");
     Ok(())
 }
 
@@ -65,8 +52,6 @@ fn is_allowed(package: &Package) -> bool {
     };
     permits(expression, |licence| {
         ALLOWED.contains(&licence)
-            || EXCEPTIONS
-                .iter()
-                .any(|(name, id, _)| package.name == *name && licence == *id)
+            || EXCEPTIONS.iter().any(|(name, id, _)| package.name == *name && licence == *id)
     })
 }

@@ -14,14 +14,8 @@ const SINGLE: [&str; 4] = ["arrow", "parquet", "datafusion", "object_store"];
 
 /// Packages that may not be in the tree, and why.
 const BANNED: [(&str, &str); 2] = [
-    (
-        "openssl-sys",
-        "needs a system library; rustls is what all servers and clients use",
-    ),
-    (
-        "native-tls",
-        "another TLS per platform; rustls is what all servers and clients use",
-    ),
+    ("openssl-sys", "needs a system library; rustls is what all servers and clients use"),
+    ("native-tls", "another TLS per platform; rustls is what all servers and clients use"),
 ];
 
 type Versions<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
@@ -55,9 +49,7 @@ fn versions(lock: &str) -> Versions<'_> {
 
 /// `value` of the line `key = "value"`.
 fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    line.strip_prefix(key)?
-        .strip_prefix(" = \"")?
-        .strip_suffix('"')
+    line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"')
 }
 
 fn problems(versions: &Versions<'_>) -> Vec<String> {
@@ -75,10 +67,7 @@ fn problems(versions: &Versions<'_>) -> Vec<String> {
     for (name, found) in versions {
         if found.len() > 1 && SINGLE.iter().any(|family| belongs(name, family)) {
             let found: Vec<&str> = found.iter().copied().collect();
-            problems.push(format!(
-                "`{name}` comes in versions {}",
-                found.join(" and ")
-            ));
+            problems.push(format!("`{name}` comes in versions {}", found.join(" and ")));
         }
     }
     problems
@@ -86,8 +75,7 @@ fn problems(versions: &Versions<'_>) -> Vec<String> {
 
 /// Whether `name` is `family` or a part of it.
 fn belongs(name: &str, family: &str) -> bool {
-    name.strip_prefix(family)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 #[cfg(test)]
@@ -115,10 +103,7 @@ mod tests {
     #[test]
     fn two_versions_of_a_part_are_found() {
         let problem = "`arrow-array` comes in versions 1.0.0 and 2.0.0";
-        assert_eq!(
-            found(&[("arrow-array", "1.0.0"), ("arrow-array", "2.0.0")]),
-            [problem]
-        );
+        assert_eq!(found(&[("arrow-array", "1.0.0"), ("arrow-array", "2.0.0")]), [problem]);
     }
 
     #[test]

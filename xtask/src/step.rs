@@ -15,10 +15,7 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
     say(&format!("== {name}"));
     let begun = Instant::now();
     let done = work().with_context(|| format!("step `{name}` failed"))?;
-    say(&format!(
-        "== {name}: done in {:.1} s\n",
-        begun.elapsed().as_secs_f64()
-    ));
+    say(&format!("== {name}: done in {:.1} s\n", begun.elapsed().as_secs_f64()));
     Ok(done)
 }
 
@@ -28,9 +25,5 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
 /// It did not start, or did not end well.
 pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().context("the command did not start")?;
-    if status.success() {
-        Ok(())
-    } else {
-        bail!("the command ended with {status}")
-    }
+    if status.success() { Ok(()) } else { bail!("the command ended with {status}") }
 }

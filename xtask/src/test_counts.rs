@@ -15,9 +15,8 @@ impl TestCounts {
     /// Adds what `line` counts, if it is the closing line of a test program, as in
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out`.
     pub(crate) fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line
-            .strip_prefix("test result: ")
-            .and_then(|result| result.split_once(". "))
+        let Some((_, counts)) =
+            line.strip_prefix("test result: ").and_then(|result| result.split_once(". "))
         else {
             return;
         };
@@ -40,15 +39,8 @@ impl TestCounts {
 
 impl fmt::Display for TestCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            passed,
-            failed,
-            ignored,
-        } = self;
-        write!(
-            f,
-            "all tests: {passed} passed; {failed} failed; {ignored} ignored"
-        )
+        let Self { passed, failed, ignored } = self;
+        write!(f, "all tests: {passed} passed; {failed} failed; {ignored} ignored")
     }
 }
 
@@ -67,9 +59,6 @@ mod tests {
         ] {
             counts.add(line);
         }
-        assert_eq!(
-            counts.to_string(),
-            "all tests: 8 passed; 2 failed; 1 ignored"
-        );
+        assert_eq!(counts.to_string(), "all tests: 8 passed; 2 failed; 1 ignored");
     }
 }

@@ -22,14 +22,7 @@ pub(crate) fn run() -> Result<()> {
 /// Builds the programs, which tests start, together with the tests: apart, features might be
 /// chosen differently, and the engines would be built twice.
 fn build() -> Result<()> {
-    succeed(cargo().args([
-        "build",
-        "--profile",
-        "ci",
-        "--workspace",
-        "--bins",
-        "--tests",
-    ]))
+    succeed(cargo().args(["build", "--profile", "ci", "--workspace", "--bins", "--tests"]))
 }
 
 fn test() -> Result<TestCounts> {
@@ -40,14 +33,8 @@ fn test() -> Result<TestCounts> {
 
 /// Runs `cargo test`, passes its lines on as they come and adds up its counts.
 fn counted(mut command: Command) -> Result<TestCounts> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cargo did not start")?;
-    let lines = child
-        .stdout
-        .take()
-        .context("cargo has no standard output")?;
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo did not start")?;
+    let lines = child.stdout.take().context("cargo has no standard output")?;
     let mut counts = TestCounts::default();
     for line in BufReader::new(lines).split(b'\n') {
         let line = line.context("the output of cargo could not be read")?;

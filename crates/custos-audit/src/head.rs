@@ -30,24 +30,14 @@ pub struct SignedHead {
 impl SignedHead {
     pub(crate) fn sign(size: u64, root: TreeHash, at: Timestamp, key: &SigningKey) -> Self {
         let signature = key.sign(&message(size, &root, at));
-        Self {
-            size,
-            root,
-            at,
-            key_id: key.key_id(),
-            signature,
-        }
+        Self { size, root, at, key_id: key.key_id(), signature }
     }
 
     /// Checks that the owner of `key` signed this head.
     pub fn verify(&self, key: &PublicKey) -> Result<(), AuditError> {
         let message = message(self.size, &self.root, self.at);
         let signed = self.key_id == key.key_id() && key.verify(&message, &self.signature).is_ok();
-        if signed {
-            Ok(())
-        } else {
-            Err(AuditError::HeadSignature { size: self.size })
-        }
+        if signed { Ok(()) } else { Err(AuditError::HeadSignature { size: self.size }) }
     }
 }
 
@@ -68,7 +58,5 @@ fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 64], D::
     let bytes = URL_SAFE_NO_PAD
         .decode(String::deserialize(deserializer)?)
         .map_err(serde::de::Error::custom)?;
-    bytes
-        .try_into()
-        .map_err(|_| serde::de::Error::custom("a signature has 64 bytes"))
+    bytes.try_into().map_err(|_| serde::de::Error::custom("a signature has 64 bytes"))
 }

@@ -60,12 +60,7 @@ impl ExportedEntry {
 impl AuditLog {
     /// The log in `store`, whose heads are signed with `key` at the time of `clock`.
     pub fn new(store: Arc<dyn AuditStore>, key: SigningKey, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            store,
-            key,
-            clock,
-            tree: Mutex::default(),
-        }
+        Self { store, key, clock, tree: Mutex::default() }
     }
 
     /// Appends an entry, durable when it returns; returns its index.
@@ -119,11 +114,7 @@ impl AuditLog {
         };
         let proof = InclusionProof { index, size, path };
         // The leaves were read anew; a proof of something else than was remembered is none.
-        if proof.root(leaf) == Some(root) {
-            Ok(proof)
-        } else {
-            Err(changed)
-        }
+        if proof.root(leaf) == Some(root) { Ok(proof) } else { Err(changed) }
     }
 
     /// Recomputes the whole log and checks every head in the store against it.
@@ -145,11 +136,7 @@ impl AuditLog {
         heads.sort_by_key(|head| head.size);
         let len = self.store.len().await?;
         let public = self.key.public();
-        let mut checking = Checking {
-            tree: Tree::default(),
-            heads: &heads,
-            vouched: 0,
-        };
+        let mut checking = Checking { tree: Tree::default(), heads: &heads, vouched: 0 };
         for head in &heads {
             head.verify(&public)?;
         }
@@ -162,10 +149,7 @@ impl AuditLog {
             }
         }
         if let Some(head) = checking.heads.first() {
-            return Err(AuditError::Truncated {
-                size: head.size,
-                len,
-            });
+            return Err(AuditError::Truncated { size: head.size, len });
         }
         Ok(Verification {
             size: len,
@@ -176,12 +160,7 @@ impl AuditLog {
 
     /// A page of entries from `from` on, at most `limit`; empty at the end of the log.
     pub async fn export(&self, from: u64, limit: u32) -> Result<Vec<ExportedEntry>, AuditError> {
-        self.store
-            .read(from, limit)
-            .await?
-            .into_iter()
-            .map(exported)
-            .collect()
+        self.store.read(from, limit).await?.into_iter().map(exported).collect()
     }
 
     /// Brings what is remembered to at least `len` entries.
@@ -204,29 +183,18 @@ impl AuditLog {
 
     /// The leaf hashes of one block, as many as there are.
     async fn block(&self, block: u64) -> Result<Vec<TreeHash>, AuditError> {
-        let leaves = self
-            .store
-            .read(block * BLOCK_LEAVES, BLOCK_LEAVES as u32)
-            .await?;
-        Ok(leaves
-            .iter()
-            .map(|(_, leaf)| TreeHash::of_leaf(leaf))
-            .collect())
+        let leaves = self.store.read(block * BLOCK_LEAVES, BLOCK_LEAVES as u32).await?;
+        Ok(leaves.iter().map(|(_, leaf)| TreeHash::of_leaf(leaf)).collect())
     }
 
     /// A page of leaves of which there must be at least one, since `from` is below `len`.
     async fn page(&self, from: u64, len: u64) -> Result<Vec<(u64, Vec<u8>)>, AuditError> {
-        let limit = u32::try_from(len - from)
-            .unwrap_or(u32::MAX)
-            .min(PAGE_LEAVES);
+        let limit = u32::try_from(len - from).unwrap_or(u32::MAX).min(PAGE_LEAVES);
         let page = self.store.read(from, limit).await?;
         if page.is_empty() {
             return Err(AuditError::Gap { index: from });
         }
-        match (from..)
-            .zip(&page)
-            .find(|(expected, (index, _))| expected != index)
-        {
+        match (from..).zip(&page).find(|(expected, (index, _))| expected != index) {
             Some((index, _)) => Err(AuditError::Gap { index }),
             None => Ok(page),
         }
@@ -253,10 +221,7 @@ impl Checking<'_> {
             && head.size == self.tree.size()
         {
             if head.root != self.tree.root() {
-                return Err(AuditError::Changed {
-                    first: self.vouched,
-                    size: head.size,
-                });
+                return Err(AuditError::Changed { first: self.vouched, size: head.size });
             }
             self.vouched = head.size;
             self.heads = rest;

@@ -74,8 +74,6 @@ mod tests {
 
     #[tokio::test]
     async fn the_memory_store_keeps_what_an_audit_store_promises() {
-        conformance::audit_store(&MemoryAuditStore::new())
-            .await
-            .unwrap();
+        conformance::audit_store(&MemoryAuditStore::new()).await.unwrap();
     }
 }

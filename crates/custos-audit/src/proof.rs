@@ -54,11 +54,7 @@ pub fn verify_inclusion(
     key: &PublicKey,
 ) -> Result<(), AuditError> {
     head.verify(key)?;
-    if is_included(leaf, proof, head) {
-        Ok(())
-    } else {
-        Err(AuditError::NotIncluded)
-    }
+    if is_included(leaf, proof, head) { Ok(()) } else { Err(AuditError::NotIncluded) }
 }
 
 /// Whether the proof leads from the leaf to the head, whoever signed it.

@@ -20,10 +20,7 @@ use crate::SignedHead;
 /// - `len` counts at least the leaves of every `append` that returned before the call.
 /// - `heads` returns every head put, by size and then time. Putting an equal head again changes
 ///   nothing.
-#[expect(
-    clippy::len_without_is_empty,
-    reason = "a log is asked how long it is, not whether"
-)]
+#[expect(clippy::len_without_is_empty, reason = "a log is asked how long it is, not whether")]
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync {
     /// Adds leaves at the end; returns the index of the first.

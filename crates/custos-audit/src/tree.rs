@@ -42,10 +42,7 @@ impl Tree {
 
     /// The hash of the whole log.
     pub(crate) fn root(&self) -> TreeHash {
-        let view = View {
-            tree: self,
-            blocks: &Blocks::new(),
-        };
+        let view = View { tree: self, blocks: &Blocks::new() };
         // The whole log needs no leaf outside the tail.
         view.range(0, self.size).unwrap_or(TreeHash::EMPTY)
     }
@@ -110,10 +107,7 @@ impl View<'_> {
                     return Some(known);
                 }
                 let middle = low + split(count);
-                Some(TreeHash::of_node(
-                    &self.range(low, middle)?,
-                    &self.range(middle, high)?,
-                ))
+                Some(TreeHash::of_node(&self.range(low, middle)?, &self.range(middle, high)?))
             }
         }
     }

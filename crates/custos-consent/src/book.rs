@@ -43,10 +43,7 @@ impl ConsentBook {
         match self.ledgers.get_mut(&event.purpose) {
             Some(ledger) => ledger.join(event.rid, &said),
             None => {
-                self.ledgers
-                    .entry(event.purpose.clone())
-                    .or_default()
-                    .join(event.rid, &said);
+                self.ledgers.entry(event.purpose.clone()).or_default().join(event.rid, &said);
             }
         }
         history.insert(place, event);
@@ -70,9 +67,7 @@ impl ConsentBook {
     pub fn next_change(&self, purpose: &Purpose, now: Timestamp) -> Option<Timestamp> {
         let covering = self.covering(purpose);
         let open = shared_subjects(&covering) | given_for_a_time(&covering);
-        open.iter()
-            .filter_map(|rid| standing(&covering, Rid::new(rid)).expires_after(now))
-            .min()
+        open.iter().filter_map(|rid| standing(&covering, Rid::new(rid)).expires_after(now)).min()
     }
 
     /// The ledgers whose events cover `purpose`.

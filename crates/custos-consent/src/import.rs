@@ -66,11 +66,7 @@ pub struct ImportProblem {
 
 impl ImportProblem {
     fn new(line: u64, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            line,
-            message: message.into(),
-            remedy: remedy.into(),
-        }
+        Self { line, message: message.into(), remedy: remedy.into() }
     }
 }
 
@@ -118,9 +114,7 @@ pub fn read_csv(reader: impl Read) -> CsvImport {
         }
     }
     if layout.is_none() {
-        import
-            .problems
-            .push(ImportProblem::new(1, "the file is empty", header_remedy()));
+        import.problems.push(ImportProblem::new(1, "the file is empty", header_remedy()));
     }
     import
 }
@@ -134,11 +128,7 @@ fn is_blank(record: &ByteRecord) -> bool {
 /// The reader's own answer is where it began to look, before any empty lines.
 fn line_of(record: &ByteRecord, line_next: u64) -> u64 {
     let from = record.position().map_or(1, csv::Position::line);
-    let breaks = record
-        .as_slice()
-        .iter()
-        .filter(|&&byte| byte == b'\n')
-        .count();
+    let breaks = record.as_slice().iter().filter(|&&byte| byte == b'\n').count();
     let empty = line_next.saturating_sub(from + breaks as u64 + 1);
     from + empty
 }
@@ -218,21 +208,14 @@ impl Layout {
                 ));
             }
         }
-        if problems.is_empty() {
-            Ok(Self(columns))
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Self(columns)) } else { Err(problems) }
     }
 }
 
 fn column_named(field: &[u8]) -> Option<Column> {
     let name = std::str::from_utf8(field).ok()?;
     let name = name.trim_start_matches('\u{feff}').trim();
-    REQUIRED
-        .into_iter()
-        .chain(OPTIONAL)
-        .find(|column| column.name() == name)
+    REQUIRED.into_iter().chain(OPTIONAL).find(|column| column.name() == name)
 }
 
 fn read_row(
@@ -248,12 +231,7 @@ fn read_row(
             "give every column a field, and put quotation marks around fields with commas",
         )]);
     }
-    let mut fields = Fields {
-        layout,
-        record,
-        line,
-        problems: Vec::new(),
-    };
+    let mut fields = Fields { layout, record, line, problems: Vec::new() };
     let row = fields.row();
     match row {
         Some(row) if fields.problems.is_empty() => Ok(row),
@@ -305,17 +283,10 @@ impl<'a> Fields<'a> {
 
     fn identifier_type(&mut self) -> Option<IdentifierType> {
         const REMEDY: &str = "use customer_id, email, phone, national_id, device_id or social_id";
-        let kind: IdentifierType = self.parsed(
-            Column::IdentifierType,
-            "is not a type of identifier",
-            REMEDY,
-        )?;
+        let kind: IdentifierType =
+            self.parsed(Column::IdentifierType, "is not a type of identifier", REMEDY)?;
         if !kind.links() {
-            self.problem(
-                Column::IdentifierType,
-                "does not point to one person",
-                REMEDY,
-            );
+            self.problem(Column::IdentifierType, "does not point to one person", REMEDY);
         }
         Some(kind)
     }
@@ -379,8 +350,7 @@ impl<'a> Fields<'a> {
 
     fn problem(&mut self, column: Column, fault: &str, remedy: &str) {
         let message = format!("`{}` {fault}", column.name());
-        self.problems
-            .push(ImportProblem::new(self.line, message, remedy));
+        self.problems.push(ImportProblem::new(self.line, message, remedy));
     }
 }
 

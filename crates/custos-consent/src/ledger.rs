@@ -41,22 +41,10 @@ impl Ledger {
         let state = standing.state(Timestamp::from_micros(i64::MIN));
         let number = rid.get();
         self.subjects.insert(number);
-        place(
-            &mut self.given,
-            number,
-            state == ConsentState::Given && !runs_out,
-        );
-        place(
-            &mut self.given_for_a_time,
-            number,
-            state == ConsentState::Given && runs_out,
-        );
+        place(&mut self.given, number, state == ConsentState::Given && !runs_out);
+        place(&mut self.given_for_a_time, number, state == ConsentState::Given && runs_out);
         place(&mut self.against, number, state.is_against());
-        place(
-            &mut self.restricted,
-            number,
-            state == ConsentState::Restricted,
-        );
+        place(&mut self.restricted, number, state == ConsentState::Restricted);
     }
 }
 

@@ -81,11 +81,8 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// The standing of a subject without events.
-    pub(crate) const ABSENT: Self = Self {
-        granted_at: NEVER,
-        granted_until: FOREVER,
-        ended_at: [NEVER; ENDINGS.len()],
-    };
+    pub(crate) const ABSENT: Self =
+        Self { granted_at: NEVER, granted_until: FOREVER, ended_at: [NEVER; ENDINGS.len()] };
 
     /// The standing after this event alone. A grant without authority is none.
     pub(crate) fn of(event: &ConsentEvent) -> Self {

@@ -73,9 +73,6 @@ impl FromStr for ConsentStatus {
     type Err = ConsentStatusError;
 
     fn from_str(text: &str) -> Result<Self, ConsentStatusError> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(ConsentStatusError)
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(ConsentStatusError)
     }
 }

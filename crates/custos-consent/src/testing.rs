@@ -21,24 +21,15 @@ pub(crate) fn events(count_max: usize) -> impl Strategy<Value = Vec<ConsentEvent
 pub(crate) fn event() -> impl Strategy<Value = ConsentEvent> {
     let purposes = prop::sample::select(vec!["marketing", "marketing.email", "analytics"]);
     let statuses = prop::sample::select(ConsentStatus::ALL.to_vec());
-    (
-        1u32..7,
-        0i64..8,
-        purposes,
-        statuses,
-        prop::option::of(0i64..12),
-        prop::bool::weighted(0.8),
-    )
-        .prop_map(
-            |(rid, instant, name, status, expires_at, authority)| ConsentEvent {
-                rid: Rid::new(rid),
-                at: at(instant),
-                purpose: purpose(name),
-                status,
-                expires_at: expires_at.map(at),
-                notice: None,
-                channel: None,
-                authority,
-            },
-        )
+    (1u32..7, 0i64..8, purposes, statuses, prop::option::of(0i64..12), prop::bool::weighted(0.8))
+        .prop_map(|(rid, instant, name, status, expires_at, authority)| ConsentEvent {
+            rid: Rid::new(rid),
+            at: at(instant),
+            purpose: purpose(name),
+            status,
+            expires_at: expires_at.map(at),
+            notice: None,
+            channel: None,
+            authority,
+        })
 }

@@ -91,10 +91,7 @@ struct Said {
 
 /// The persons, by number, whom these subjects belong to.
 fn persons_of(subjects: &RoaringBitmap, persons: &PersonMap) -> RoaringBitmap {
-    subjects
-        .iter()
-        .map(|rid| persons.person_of(Rid::new(rid)).0.get())
-        .collect()
+    subjects.iter().map(|rid| persons.person_of(Rid::new(rid)).0.get()).collect()
 }
 
 /// All subjects of these persons.

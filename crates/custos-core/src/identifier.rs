@@ -114,7 +114,9 @@ impl FromStr for IdentifierType {
 }
 
 /// How sure a source is that an identifier belongs to the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Assurance {
     /// Somebody said so, a browser for instance.

@@ -10,7 +10,9 @@ use uuid::Uuid;
 ///
 /// Dense and positive; 0 is a row without subject. Stored as `i64`, since Delta has no unsigned
 /// integers. Never leaves a scan: callers see keyed permutations of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Rid(u32);
 
 impl Rid {

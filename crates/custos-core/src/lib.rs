@@ -16,8 +16,8 @@
 
 mod classify;
 mod clock;
-mod ids;
 mod identifier;
+mod ids;
 mod invariant;
 mod names;
 mod persons;

@@ -124,7 +124,9 @@ pub enum CertificateError {
     #[error("this is not a certificate of erasure")]
     Malformed,
     /// It was signed with another key, or changed.
-    #[error("the signature does not hold: the certificate was changed, or the key is not the issuer's")]
+    #[error(
+        "the signature does not hold: the certificate was changed, or the key is not the issuer's"
+    )]
     Signature,
     /// The audit log does not contain what it says.
     #[error("the audit proof does not hold")]
@@ -146,8 +148,7 @@ impl Classify for CertificateError {
 impl Statement {
     /// Signs the statement.
     pub(crate) fn sign(&self, key: &SigningKey) -> Option<String> {
-        let header =
-            JwsHeader { alg: "EdDSA".to_owned(), typ: TYPE.to_owned(), kid: key.key_id() };
+        let header = JwsHeader { alg: "EdDSA".to_owned(), typ: TYPE.to_owned(), kid: key.key_id() };
         let header = BASE64URL.encode(serde_json::to_vec(&header).ok()?);
         let payload = BASE64URL.encode(serde_json::to_vec(self).ok()?);
         let signed = format!("{header}.{payload}");

@@ -15,6 +15,7 @@ mod requests;
 mod scope;
 mod service;
 mod state;
+mod subject;
 
 pub use certificate::{
     AuditProof, Barred, CertificateError, Statement, SubjectCommitment, TableStatement, verify,
@@ -22,5 +23,6 @@ pub use certificate::{
 pub use dossier::Verified;
 pub use error::ErasureError;
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
-pub use service::{ErasureParts, ErasureService, NewRequest, RequestView, SubjectRef};
+pub use service::{ErasureParts, ErasureService, NewRequest, RequestView};
 pub use state::{IllegalStep, Level, State, UnknownLevel};
+pub use subject::{SubjectRef, SubjectRefError};

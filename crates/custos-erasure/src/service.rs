@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
-use custos_core::{Clock, FileId, IdentifierType, Redacted, RequestId, Rid, Timestamp};
+use custos_core::{Clock, FileId, RequestId, Rid, Timestamp};
 use custos_identity::normalise;
 use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
@@ -19,21 +19,10 @@ use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 use crate::dossier::{Dossier, PersonalValue, Verified};
-use crate::{ErasureError, Level, RequestStore, State, StoredRequest, scope};
-
-
-/// An identifier that somebody gave to say who is meant.
-#[derive(Debug, Clone)]
-pub struct SubjectRef {
-    /// Its type.
-    pub kind: IdentifierType,
-    /// The numbering it belongs to; without one, all that Custos knows.
-    pub scope: Option<String>,
-    /// The identifier.
-    pub value: Redacted<String>,
-}
+use crate::{ErasureError, Level, RequestStore, State, StoredRequest, SubjectRef, scope};
 
 /// A request as it comes in.
 #[derive(Debug, Clone)]
@@ -91,6 +80,8 @@ pub struct ErasureService {
     policy: Arc<PolicySet>,
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
+    /// Held while a request is worked on: two at once would rewrite the same files.
+    working: Mutex<()>,
 }
 
 /// What an [`ErasureService`] works on and with.
@@ -130,15 +121,12 @@ impl ErasureService {
             audit,
             clock,
         } = parts;
-        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock }
+        let working = Mutex::new(());
+        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock, working }
     }
 
     /// Receives a request. When it returns, the person is in no query that starts from now on.
-    pub async fn open(
-        &self,
-        new: NewRequest,
-        by: &Principal,
-    ) -> Result<RequestView, ErasureError> {
+    pub async fn open(&self, new: NewRequest, by: &Principal) -> Result<RequestView, ErasureError> {
         self.check(by)?;
         if self.policy.regime(&new.regime).is_none() {
             let known = self.policy.regimes().map(|regime| regime.key.clone()).collect();
@@ -167,8 +155,7 @@ impl ErasureService {
             steps: Vec::new(),
             completed_at: None,
         };
-        let state =
-            if dossier.verified.is_some() { State::Verified } else { State::Suppressed };
+        let state = if dossier.verified.is_some() { State::Verified } else { State::Suppressed };
         let mut request = StoredRequest {
             id,
             state,
@@ -222,8 +209,7 @@ impl ErasureService {
         self.check(by)?;
         let (mut request, mut dossier) = self.load(id).await?;
         request.state = request.state.step(State::Verified)?;
-        dossier.verified =
-            Some(Verified { by: verified_by.to_owned(), at: self.clock.now() });
+        dossier.verified = Some(Verified { by: verified_by.to_owned(), at: self.clock.now() });
         self.save(&mut request, &dossier).await?;
         self.record(&by.id.to_string(), Action::RequestVerified, &request, Outcome::Done, &dossier)
             .await?;
@@ -239,6 +225,7 @@ impl ErasureService {
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<RequestView, ErasureError> {
         self.check(by)?;
+        let _alone = self.working.lock().await;
         let (mut request, mut dossier) = self.load(id).await?;
         let actor = by.id.to_string();
         loop {
@@ -246,7 +233,9 @@ impl ErasureService {
                 State::Suppressed | State::Certified => break,
                 State::Verified if until == Level::L0 => break,
                 State::Unlinked if until <= Level::L1 => break,
-                State::Verified => self.unlink(&mut request, &mut dossier, &actor, progress).await?,
+                State::Verified => {
+                    self.unlink(&mut request, &mut dossier, &actor, progress).await?
+                }
                 State::Unlinked => {
                     self.rewrite(&mut request, &mut dossier, &actor, progress).await?;
                 }
@@ -254,6 +243,20 @@ impl ErasureService {
             }
         }
         Ok(view(&request, &dossier))
+    }
+
+    /// Works on every request that is verified and not finished, oldest first, and returns how
+    /// many it finished. Serving programs call this again and again, so that nobody has to wait
+    /// for an answer for the work to be done.
+    pub async fn work(&self, by: &Principal) -> Result<u64, ErasureError> {
+        let requests = self.requests.list().await?;
+        let waits = |state| !matches!(state, State::Suppressed | State::Certified);
+        let mut finished = 0;
+        for request in requests.iter().rev().filter(|request| waits(request.state)) {
+            self.advance(request.id, Level::L2, by, &|_| ()).await?;
+            finished += 1;
+        }
+        Ok(finished)
     }
 
     /// Shows a request.

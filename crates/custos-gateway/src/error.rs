@@ -1,7 +1,7 @@
 //! What can be wrong with a request before anything is asked of the rest of Custos.
 
 use custos_core::{Classify, ErrorKind};
-use custos_erasure::UnknownLevel;
+use custos_erasure::{SubjectRefError, UnknownLevel};
 
 /// A request that the door turns away. No text repeats what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +47,8 @@ pub(crate) enum RequestError {
     #[error("this type of privacy request is not handled")]
     UnknownRequestType,
     /// The subject is not written as it must be.
-    #[error("the subject is not a type of identifier, a colon and a value")]
-    BadSubject,
+    #[error(transparent)]
+    BadSubject(#[from] SubjectRefError),
     /// Verification by nobody.
     #[error("`verified_by` is empty")]
     NobodyVerified,
@@ -71,7 +71,7 @@ impl Classify for RequestError {
             | Self::NoPurpose
             | Self::BadPurpose
             | Self::BadRequestId
-            | Self::BadSubject
+            | Self::BadSubject(_)
             | Self::NobodyVerified
             | Self::BadLevel(_) => ErrorKind::Invalid,
             Self::LinesOverHttp10 | Self::NotJson | Self::UnknownRequestType => {
@@ -93,9 +93,7 @@ impl Classify for RequestError {
             Self::LinesOverHttp10 => "use HTTP/1.1, or take `application/json`",
             Self::NotJson => "cast the column to a type such as VARCHAR",
             Self::UnknownRequestType => "the type that is handled is `erasure`",
-            Self::BadSubject => {
-                "write it as `email:ana@example.com`, `phone:+8613812345678` or `customer_id@pos:M-17`"
-            }
+            Self::BadSubject(error) => return error.hint(),
             Self::NobodyVerified => "name who made sure that the person is who they say",
             Self::NoSuchAddress
             | Self::BodyTooLarge

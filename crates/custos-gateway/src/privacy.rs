@@ -1,7 +1,5 @@
 //! `/v1/privacy/requests`: what people ask about their data.
 
-mod subject;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use custos_audit::{Action, Entry, Outcome};
 use custos_core::RequestId;
-use custos_erasure::{ErasureError, ErasureService, Level, NewRequest, RequestView};
+use custos_erasure::{ErasureError, ErasureService, Level, NewRequest, RequestView, SubjectRef};
 use custos_policy::{Principal, Right};
 use serde::Deserialize;
 
@@ -157,7 +155,7 @@ fn new_request(request: OpenRequest) -> Result<NewRequest, RequestError> {
         return Err(RequestError::UnknownRequestType);
     }
     Ok(NewRequest {
-        subject: subject::parse(&request.subject)?,
+        subject: request.subject.parse::<SubjectRef>()?,
         regime: request.regime,
         verified_by: request.verified_by.map(somebody).transpose()?,
     })

@@ -3,11 +3,7 @@
 /// The value without the differences that input methods make: full-width forms become half-width,
 /// every kind of space a space, and characters without width vanish. Trimmed.
 pub(crate) fn fold_width(raw: &str) -> String {
-    raw.chars()
-        .filter_map(fold_char)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+    raw.chars().filter_map(fold_char).collect::<String>().trim().to_owned()
 }
 
 fn fold_char(c: char) -> Option<char> {

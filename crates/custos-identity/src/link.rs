@@ -36,9 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            subjects_per_identifier_max: 20,
-        }
+        Self { subjects_per_identifier_max: 20 }
     }
 }
 

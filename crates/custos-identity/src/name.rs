@@ -68,11 +68,8 @@ fn words(name: &str) -> Vec<String> {
     for c in name.chars() {
         if let Some(reading) = c.to_pinyin() {
             finish(&mut word, &mut words);
-            words.push(
-                reading_of(c, words.is_empty())
-                    .unwrap_or(reading.plain())
-                    .replace('ü', "v"),
-            );
+            words
+                .push(reading_of(c, words.is_empty()).unwrap_or(reading.plain()).replace('ü', "v"));
         } else if let Some(plain) = plain_latin(c) {
             word.push_str(plain);
         } else if c.is_alphanumeric() {
@@ -92,9 +89,7 @@ fn finish(word: &mut String, words: &mut Vec<String>) {
 }
 
 fn reading_of(c: char, is_first: bool) -> Option<&'static str> {
-    let reading = FAMILY_READINGS
-        .into_iter()
-        .find(|&(family, _)| family == c)?;
+    let reading = FAMILY_READINGS.into_iter().find(|&(family, _)| family == c)?;
     is_first.then_some(reading.1)
 }
 

@@ -85,11 +85,7 @@ fn is_placeholder(kind: IdentifierType, value: &str) -> bool {
 
 fn name(value: &str) -> Result<String, NormaliseError> {
     let key = name_key(value);
-    if key.is_empty() {
-        Err(NormaliseError::Invalid)
-    } else {
-        Ok(key)
-    }
+    if key.is_empty() { Err(NormaliseError::Invalid) } else { Ok(key) }
 }
 
 fn ip(value: &str) -> Result<String, NormaliseError> {

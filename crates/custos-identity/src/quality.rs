@@ -43,19 +43,8 @@ pub fn pairwise(
     let precision = share(true_pairs, found_pairs);
     let recall = share(true_pairs, actual_pairs);
     let sum = precision + recall;
-    let f1 = if sum > 0.0 {
-        2.0 * precision * recall / sum
-    } else {
-        0.0
-    };
-    Quality {
-        true_pairs,
-        found_pairs,
-        actual_pairs,
-        precision,
-        recall,
-        f1,
-    }
+    let f1 = if sum > 0.0 { 2.0 * precision * recall / sum } else { 0.0 };
+    Quality { true_pairs, found_pairs, actual_pairs, precision, recall, f1 }
 }
 
 fn pairs<K: Eq + Hash>(sizes: &HashMap<K, u64>) -> u64 {
@@ -63,11 +52,7 @@ fn pairs<K: Eq + Hash>(sizes: &HashMap<K, u64>) -> u64 {
 }
 
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        1.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 
 #[cfg(test)]

@@ -77,21 +77,14 @@ impl<'a> Resolver<'a> {
     }
 
     fn join_verified_exclusive(&mut self) {
-        for identifier in self
-            .joining()
-            .filter(|identifier| is_exclusive(identifier.kind))
-        {
+        for identifier in self.joining().filter(|identifier| is_exclusive(identifier.kind)) {
             let holders = self.verified_holders(identifier);
-            self.clusters
-                .join(identifier, &holders, Rule::VerifiedExclusive);
+            self.clusters.join(identifier, &holders, Rule::VerifiedExclusive);
         }
     }
 
     fn join_verified_shared(&mut self) {
-        for identifier in self
-            .joining()
-            .filter(|identifier| !is_exclusive(identifier.kind))
-        {
+        for identifier in self.joining().filter(|identifier| !is_exclusive(identifier.kind)) {
             let holders = self.verified_holders(identifier).into_iter();
             let holders = self.clusters.distinct(holders);
             if !self.join_unless_conflicting(identifier, &holders, Rule::VerifiedShared) {
@@ -121,11 +114,7 @@ impl<'a> Resolver<'a> {
         refused.sort_unstable_by_key(|refusal| (refusal.kind, refusal.hash, refusal.reason));
         refused.dedup();
         let (persons, evidence) = self.clusters.into_persons();
-        Resolution {
-            persons,
-            evidence,
-            refused,
-        }
+        Resolution { persons, evidence, refused }
     }
 }
 

@@ -89,7 +89,9 @@ impl BatchBuilder {
                 }
                 Origin::Key => builder.bytes(placed.record.map(|record| record.key)),
                 Origin::ContentHash => builder.bytes(placed.record.map(|record| record.content)),
-                Origin::Version => builder.integer(placed.record.map_or(0, |record| record.version)),
+                Origin::Version => {
+                    builder.integer(placed.record.map_or(0, |record| record.version))
+                }
                 Origin::Value(at) => builder.value(&placed.row.values[*at]),
                 Origin::Extra => match &placed.row.extra {
                     Some(extra) => builder.text(extra.expose()),
@@ -138,9 +140,9 @@ impl Builder {
             }
             DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
             DataType::Date32 => Self::Date(Date32Builder::new()),
-            DataType::Timestamp(..) => {
-                Self::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()))
-            }
+            DataType::Timestamp(..) => Self::Timestamp(
+                TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()),
+            ),
             DataType::Binary => Self::Bytes(BinaryBuilder::new()),
             // A table has no other types than text: `TableSpec::new` refuses them.
             _ => Self::Text(StringBuilder::new()),

@@ -159,14 +159,9 @@ impl Classify for ReadError {
                 "check the contract's `encoding`, `quote` and `delimiter` against the file"
                     .to_owned()
             }
-            Self::NoHeader {
-                found: 1,
-                delimiter,
-                ..
-            } => format!(
-                "the header has 1 column; is the delimiter {} right?",
-                named(*delimiter)
-            ),
+            Self::NoHeader { found: 1, delimiter, .. } => {
+                format!("the header has 1 column; is the delimiter {} right?", named(*delimiter))
+            }
             Self::NoHeader { delimiter, .. } => format!(
                 "write `header: false` in the contract if the file has no header, and check the delimiter {}",
                 named(*delimiter)

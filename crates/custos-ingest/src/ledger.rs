@@ -141,11 +141,8 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     async fn unfinished(&self, source: Option<&SourceId>) -> Result<Vec<Batch>, StoreError>;
 
     /// The folded batch of a load.
-    async fn folded(
-        &self,
-        source: &SourceId,
-        load: &[u8; 32],
-    ) -> Result<Option<Batch>, StoreError>;
+    async fn folded(&self, source: &SourceId, load: &[u8; 32])
+    -> Result<Option<Batch>, StoreError>;
 
     /// The newest contract of each source.
     async fn contracts(&self) -> Result<Vec<RegisteredContract>, StoreError>;

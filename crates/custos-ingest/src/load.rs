@@ -88,7 +88,8 @@ impl Ingest {
             if present.text == text {
                 return Ok(contract);
             }
-            let older = Contract::parse("registered", &present.text).map_err(IngestError::Contract)?;
+            let older =
+                Contract::parse("registered", &present.text).map_err(IngestError::Contract)?;
             contract.evolution(&older).map_err(IngestError::Contract)?;
         }
         let record = RegisteredContract { source: contract.id.clone(), text: text.to_owned() };

@@ -40,7 +40,9 @@ pub struct QuarantineReason {
 pub(crate) fn reasons(refused: &[Refused]) -> Vec<QuarantineReason> {
     let mut reasons: Vec<QuarantineReason> = Vec::new();
     for row in refused {
-        match reasons.iter_mut().find(|reason| reason.fault == row.fault && reason.column == row.column)
+        match reasons
+            .iter_mut()
+            .find(|reason| reason.fault == row.fault && reason.column == row.column)
         {
             Some(reason) => reason.rows += 1,
             None => reasons.push(QuarantineReason {
@@ -105,7 +107,11 @@ pub(crate) async fn as_files(
         let numbers = batch.column(1).as_primitive::<Int64Type>();
         let raws = batch.column(2).as_binary::<i32>();
         for ((header, number), raw) in headers.iter().zip(numbers.values()).zip(raws.iter()) {
-            rows.push((header.unwrap_or_default().to_vec(), *number, raw.unwrap_or_default().to_vec()));
+            rows.push((
+                header.unwrap_or_default().to_vec(),
+                *number,
+                raw.unwrap_or_default().to_vec(),
+            ));
         }
         Ok(())
     })

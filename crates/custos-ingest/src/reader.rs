@@ -69,21 +69,12 @@ impl Reader {
         let is_compressed = input.is_compressed;
         let (dialect, cell_bytes_max) = match &contract.format {
             Format::Csv(csv) => (
-                Dialect {
-                    delimiter: Some(csv.delimiter),
-                    quote: csv.quote,
-                    escape: csv.escape,
-                },
+                Dialect { delimiter: Some(csv.delimiter), quote: csv.quote, escape: csv.escape },
                 CELL_BYTES_MAX,
             ),
-            Format::Ndjson(_) => (
-                Dialect {
-                    delimiter: None,
-                    quote: None,
-                    escape: None,
-                },
-                ROW_BYTES_MAX,
-            ),
+            Format::Ndjson(_) => {
+                (Dialect { delimiter: None, quote: None, escape: None }, ROW_BYTES_MAX)
+            }
         };
         let mut splitter = Splitter::new(input.stream, dialect, cell_bytes_max);
         let body = match &contract.format {

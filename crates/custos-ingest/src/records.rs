@@ -120,10 +120,8 @@ impl RecordIndex {
         if versioned {
             columns.push(TableSpec::VERSION);
         }
-        let odd = || LakeError::Shape {
-            table: table.name().clone(),
-            what: "a record has no key".into(),
-        };
+        let odd =
+            || LakeError::Shape { table: table.name().clone(), what: "a record has no key".into() };
         vault::read_all(table, access, &columns, |batch| {
             let keys = batch.column(0).as_binary::<i32>();
             let contents = batch.column(1).as_binary::<i32>();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_core::{BatchId, Clock, IdentifierType, PersonMap, Redacted};
 use custos_identity::{Limits, Link, Refusal, SubjectName, resolve};
@@ -10,7 +11,6 @@ use custos_keys::{DestructionCause, KeyService, random_bytes};
 use custos_lake::vault::{self, IndexRow, LinkRow};
 use custos_lake::{Access, CommitOutcome, Lake, Table};
 use custos_policy::{MaintenanceJob, PolicySet};
-use arrow::array::RecordBatch;
 
 use crate::IngestError;
 use crate::subjects::UNLINKED;

@@ -103,9 +103,11 @@ fn as_text(value: &Value) -> Option<String> {
         Value::Text(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Decimal(number) => Some(number.to_string()),
-        Value::Null | Value::Float(_) | Value::Boolean(_) | Value::Date(_) | Value::Timestamp(_) => {
-            None
-        }
+        Value::Null
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Date(_)
+        | Value::Timestamp(_) => None,
     }
 }
 
@@ -232,7 +234,8 @@ pub(crate) fn is_barred(
     event_time: Option<Timestamp>,
     suppression: &Suppression,
 ) -> bool {
-    let mut linking = found.iter().filter(|found| found.role.is_empty() && found.links()).peekable();
+    let mut linking =
+        found.iter().filter(|found| found.role.is_empty() && found.links()).peekable();
     if linking.peek().is_none() {
         return false;
     }

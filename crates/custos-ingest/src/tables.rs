@@ -25,11 +25,7 @@ impl Contract {
             })
             .collect();
         if !self.record_key.is_empty() {
-            columns.push(ColumnSpec::technical(
-                TableSpec::KEY,
-                DataType::Binary,
-                ColumnRole::Key,
-            ));
+            columns.push(ColumnSpec::technical(TableSpec::KEY, DataType::Binary, ColumnRole::Key));
             columns.push(ColumnSpec::technical(
                 TableSpec::CONTENT_HASH,
                 DataType::Binary,
@@ -130,7 +126,9 @@ impl Column {
             }
             LogicalType::Boolean => DataType::Boolean,
             LogicalType::Date => DataType::Date32,
-            LogicalType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            LogicalType::Timestamp => {
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+            }
         }
     }
 

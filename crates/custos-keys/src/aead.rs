@@ -53,20 +53,11 @@ pub(crate) fn open_with(
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let (nonce, rest) = sealed
-        .split_first_chunk::<NONCE_BYTES>()
-        .ok_or(KeyError::Unopened)?;
-    let (text, tag) = rest
-        .split_last_chunk::<TAG_BYTES>()
-        .ok_or(KeyError::Unopened)?;
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(KeyError::Unopened)?;
+    let (text, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(KeyError::Unopened)?;
     let mut plaintext = Zeroizing::new(text.to_vec());
     cipher
-        .decrypt_inout_detached(
-            nonce.into(),
-            aad,
-            InOutBuf::from(&mut plaintext[..]),
-            tag.into(),
-        )
+        .decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(&mut plaintext[..]), tag.into())
         .map_err(|_| KeyError::Unopened)?;
     Ok(plaintext)
 }
@@ -106,9 +97,6 @@ mod tests {
     #[test]
     fn sealing_twice_gives_different_bytes() {
         let secret = Secret::random().unwrap();
-        assert_ne!(
-            seal(&secret, b"", b"x").unwrap(),
-            seal(&secret, b"", b"x").unwrap()
-        );
+        assert_ne!(seal(&secret, b"", b"x").unwrap(), seal(&secret, b"", b"x").unwrap());
     }
 }

@@ -18,14 +18,7 @@ pub struct Violation {
 }
 
 fn ensure(holds: bool, guarantee: &'static str) -> Result<(), Violation> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Violation {
-            guarantee,
-            source: None,
-        })
-    }
+    if holds { Ok(()) } else { Err(Violation { guarantee, source: None }) }
 }
 
 /// What a call that must succeed returned.
@@ -33,8 +26,5 @@ fn succeed<T, E: std::error::Error + Send + Sync + 'static>(
     result: Result<T, E>,
     guarantee: &'static str,
 ) -> Result<T, Violation> {
-    result.map_err(|error| Violation {
-        guarantee,
-        source: Some(Box::new(error)),
-    })
+    result.map_err(|error| Violation { guarantee, source: Some(Box::new(error)) })
 }

@@ -15,10 +15,7 @@ pub struct FileSecrets {
 
 impl FileSecrets {
     pub(crate) fn new(file: FileId) -> Self {
-        Self {
-            file,
-            secrets: BTreeMap::new(),
-        }
+        Self { file, secrets: BTreeMap::new() }
     }
 
     pub(crate) fn put(&mut self, class: KeyClass, secret: Secret) {

@@ -63,20 +63,14 @@ impl LocalKeyRing {
     /// Opens the ring in `folder`; every key-encryption key in it is tried at once.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         let (text, _) = private_file::read(folder, RING_KEY)?;
-        let key = std::str::from_utf8(&text)
-            .ok()
-            .and_then(|text| hex::decode(text.trim_end()));
+        let key = std::str::from_utf8(&text).ok().and_then(|text| hex::decode(text.trim_end()));
         let key = Zeroizing::new(key.ok_or(KeyError::RingMalformed {
             file: RING_KEY,
             what: "it is not 32 bytes in hexadecimal digits",
         })?);
         let ring_key = Secret::from_bytes(&key);
         let loaded = load(folder, &ring_key)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            ring_key,
-            loaded: Mutex::new(loaded),
-        })
+        Ok(Self { folder: folder.to_owned(), ring_key, loaded: Mutex::new(loaded) })
     }
 
     /// Lends the ring as it now is on disk, whoever wrote it.
@@ -115,10 +109,7 @@ impl LocalKeyRing {
 
 fn load(folder: &Path, ring_key: &Secret) -> Result<Loaded, KeyError> {
     let (bytes, stamp) = private_file::read(folder, RING)?;
-    Ok(Loaded {
-        stamp,
-        ring: RingFile::from_json(&bytes)?.open(ring_key)?,
-    })
+    Ok(Loaded { stamp, ring: RingFile::from_json(&bytes)?.open(ring_key)? })
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> KeyError {

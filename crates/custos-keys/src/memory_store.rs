@@ -37,10 +37,7 @@ impl MemorySecretStore {
 impl State {
     fn has(&self, secret: &SealedSecret) -> bool {
         self.ledger.contains_key(&secret.owner)
-            || self
-                .live
-                .get(&secret.owner)
-                .is_some_and(|of| of.contains_key(&secret.class))
+            || self.live.get(&secret.owner).is_some_and(|of| of.contains_key(&secret.class))
     }
 }
 
@@ -52,16 +49,10 @@ impl SecretStore for MemorySecretStore {
         let fresh =
             |secret: &SealedSecret| !state.has(secret) && new.insert((secret.owner, secret.class));
         if !secrets.iter().all(fresh) {
-            return Err(StoreError::Conflict {
-                operation: "inserting secrets",
-            });
+            return Err(StoreError::Conflict { operation: "inserting secrets" });
         }
         for secret in secrets {
-            state
-                .live
-                .entry(secret.owner)
-                .or_default()
-                .insert(secret.class, secret.clone());
+            state.live.entry(secret.owner).or_default().insert(secret.class, secret.clone());
         }
         Ok(())
     }
@@ -124,8 +115,6 @@ mod tests {
 
     #[tokio::test]
     async fn the_memory_store_keeps_what_a_secret_store_promises() {
-        conformance::secret_store(&MemorySecretStore::new())
-            .await
-            .unwrap();
+        conformance::secret_store(&MemorySecretStore::new()).await.unwrap();
     }
 }

@@ -105,9 +105,7 @@ fn whole(left: u64, right: u64) -> u64 {
 }
 
 fn block(round: u8, half: u64) -> Block {
-    (u128::from(half) << 8 | u128::from(round))
-        .to_le_bytes()
-        .into()
+    (u128::from(half) << 8 | u128::from(round)).to_le_bytes().into()
 }
 
 fn low_bits(block: &Block) -> u64 {
@@ -162,9 +160,7 @@ mod tests {
     #[test]
     fn dense_values_get_different_ids() {
         let permutation = permutation(1);
-        let ids: HashSet<u64> = (0..100_000)
-            .map(|value| permutation.forward(value))
-            .collect();
+        let ids: HashSet<u64> = (0..100_000).map(|value| permutation.forward(value)).collect();
         assert_eq!(ids.len(), 100_000);
     }
 
@@ -189,24 +185,14 @@ mod tests {
             }
         }
         // Six standard deviations about the mean of 1000 and of 32000.
-        assert!(
-            buckets.iter().all(|&count| count.abs_diff(1000) < 190),
-            "{buckets:?}"
-        );
-        assert!(
-            ones.iter().all(|&count| count.abs_diff(COUNT / 2) < 760),
-            "{ones:?}"
-        );
+        assert!(buckets.iter().all(|&count| count.abs_diff(1000) < 190), "{buckets:?}");
+        assert!(ones.iter().all(|&count| count.abs_diff(COUNT / 2) < 760), "{ones:?}");
     }
 
     #[test]
     fn the_mapping_of_stored_ids_does_not_change() {
         // Computed with OpenSSL's AES.
-        let ids = [
-            5_410_117_426_512_521,
-            6_918_216_043_231_825,
-            6_841_611_878_311_582,
-        ];
+        let ids = [5_410_117_426_512_521, 6_918_216_043_231_825, 6_841_611_878_311_582];
         assert_eq!([0, 1, 2].map(|value| permutation(9).forward(value)), ids);
     }
 }

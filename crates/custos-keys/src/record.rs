@@ -20,7 +20,5 @@ fn to_text<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error
 }
 
 fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    STANDARD
-        .decode(String::deserialize(deserializer)?)
-        .map_err(serde::de::Error::custom)
+    STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }

@@ -49,15 +49,8 @@ impl KeyService {
             }
             other => other?,
         };
-        let service = Self {
-            kms,
-            store,
-            root: Secret::random()?,
-            epoch,
-        };
-        let sealed = service
-            .wrap(Self::root_owner(), KeyClass::Core, &service.root)
-            .await?;
+        let service = Self { kms, store, root: Secret::random()?, epoch };
+        let sealed = service.wrap(Self::root_owner(), KeyClass::Core, &service.root).await?;
         match service.store.insert(&[sealed]).await {
             Ok(()) => Ok(service),
             Err(StoreError::Conflict { .. }) => Err(KeyError::AlreadyInitialised),
@@ -71,21 +64,14 @@ impl KeyService {
     /// not open is [`KeyError::WrongKeyRing`].
     pub async fn open(kms: Arc<dyn Kms>, store: Arc<dyn SecretStore>) -> Result<Self, KeyError> {
         let rows = store.fetch(&[Self::root_owner()]).await?;
-        let row = rows
-            .iter()
-            .find(|row| row.class == KeyClass::Core)
-            .ok_or(KeyError::RootMissing)?;
+        let row =
+            rows.iter().find(|row| row.class == KeyClass::Core).ok_or(KeyError::RootMissing)?;
         let root = unwrap(&*kms, row).await.map_err(|error| match error {
             KeyError::Unopened | KeyError::EpochUnknown { .. } => KeyError::WrongKeyRing,
             other => other,
         })?;
         let epoch = newest_epoch(&*kms).await?;
-        Ok(Self {
-            kms,
-            store,
-            root,
-            epoch,
-        })
+        Ok(Self { kms, store, root, epoch })
     }
 
     /// The epoch that new secrets are wrapped under.
@@ -128,9 +114,7 @@ impl KeyService {
     ) -> Result<HashMap<FileId, FileSecrets>, KeyError> {
         let mut found = HashMap::with_capacity(files.len());
         for row in self.store.fetch(files).await? {
-            let file = found
-                .entry(row.owner)
-                .or_insert_with(|| FileSecrets::new(row.owner));
+            let file = found.entry(row.owner).or_insert_with(|| FileSecrets::new(row.owner));
             if classes.contains(&row.class) {
                 file.put(row.class, unwrap(&*self.kms, &row).await?);
             }
@@ -161,9 +145,7 @@ impl KeyService {
     pub async fn seal_record(&self, aad: &[u8], payload: &[u8]) -> Result<SealedRecord, KeyError> {
         let secrets = self.create_file_secrets(&[KeyClass::Core]).await?;
         let owner = secrets.file();
-        let secret = secrets
-            .get(KeyClass::Core)
-            .ok_or(KeyError::SecretMissing { owner })?;
+        let secret = secrets.get(KeyClass::Core).ok_or(KeyError::SecretMissing { owner })?;
         let bytes = aead::seal(secret, &record_aad(owner, aad), payload)?;
         Ok(SealedRecord { owner, bytes })
     }
@@ -178,10 +160,7 @@ impl KeyService {
     ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let owner = record.owner;
         let secrets = self.file_secrets(&[owner], &[KeyClass::Core]).await?;
-        let Some(secret) = secrets
-            .get(&owner)
-            .and_then(|file| file.get(KeyClass::Core))
-        else {
+        let Some(secret) = secrets.get(&owner).and_then(|file| file.get(KeyClass::Core)) else {
             return Err(match self.store.destroyed(&[owner]).await?.is_empty() {
                 true => KeyError::SecretMissing { owner },
                 false => KeyError::SecretDestroyed { owner },
@@ -226,40 +205,22 @@ impl KeyService {
         class: KeyClass,
         secret: &Secret,
     ) -> Result<SealedSecret, KeyError> {
-        let sealed = self
-            .kms
-            .wrap(self.epoch, secret, &wrap_context(owner, class))
-            .await?;
-        Ok(SealedSecret {
-            owner,
-            class,
-            epoch: self.epoch,
-            sealed,
-        })
+        let sealed = self.kms.wrap(self.epoch, secret, &wrap_context(owner, class)).await?;
+        Ok(SealedSecret { owner, class, epoch: self.epoch, sealed })
     }
 }
 
 async fn unwrap(kms: &dyn Kms, row: &SealedSecret) -> Result<Secret, KeyError> {
-    kms.unwrap(row.epoch, &row.sealed, &wrap_context(row.owner, row.class))
-        .await
+    kms.unwrap(row.epoch, &row.sealed, &wrap_context(row.owner, row.class)).await
 }
 
 async fn newest_epoch(kms: &dyn Kms) -> Result<EpochId, KeyError> {
-    kms.epochs()
-        .await?
-        .into_iter()
-        .max()
-        .ok_or(KeyError::NoEpoch)
+    kms.epochs().await?.into_iter().max().ok_or(KeyError::NoEpoch)
 }
 
 /// Binds a wrapped secret to its row, so that rows cannot be exchanged.
 fn wrap_context(owner: FileId, class: KeyClass) -> Vec<u8> {
-    [
-        b"custos/secret/1/",
-        &owner.as_bytes()[..],
-        class.as_str().as_bytes(),
-    ]
-    .concat()
+    [b"custos/secret/1/", &owner.as_bytes()[..], class.as_str().as_bytes()].concat()
 }
 
 fn record_aad(owner: FileId, aad: &[u8]) -> Vec<u8> {

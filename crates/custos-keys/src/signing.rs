@@ -74,13 +74,9 @@ impl FromStr for PublicKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| KeyError::PublicKey)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::PublicKey)?;
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| KeyError::PublicKey)?;
-        VerifyingKey::from_bytes(&bytes)
-            .map(Self)
-            .map_err(|_| KeyError::PublicKey)
+        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::PublicKey)
     }
 }
 
@@ -92,9 +88,7 @@ impl Serialize for PublicKey {
 
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -125,18 +119,12 @@ mod tests {
         assert_eq!(public.key_id().len(), 16);
         assert_ne!(public.key_id(), key(2).key_id());
         for text in ["", "AAAA", "not base64!", &format!("{public}=")] {
-            assert!(
-                matches!(text.parse::<PublicKey>(), Err(KeyError::PublicKey)),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<PublicKey>(), Err(KeyError::PublicKey)), "{text}");
         }
     }
 
     #[test]
     fn debug_shows_the_name_of_a_signing_key_only() {
-        assert_eq!(
-            format!("{:?}", key(1)),
-            format!("SigningKey({}, ..)", key(1).key_id())
-        );
+        assert_eq!(format!("{:?}", key(1)), format!("SigningKey({}, ..)", key(1).key_id()));
     }
 }

@@ -29,11 +29,7 @@ impl Frames {
     fn new(secret: &Secret, stream: [u8; STREAM_ID_BYTES], aad: &[u8]) -> Self {
         let mut prefix = stream.to_vec();
         prefix.extend_from_slice(aad);
-        Self {
-            cipher: cipher(secret),
-            prefix,
-            next: 0,
-        }
+        Self { cipher: cipher(secret), prefix, next: 0 }
     }
 
     /// The additional data of the next frame. What follows the caller's part has a fixed length.
@@ -127,9 +123,7 @@ impl<W: Write> Write for SealedWriter<W> {
 
 impl<W: Write> fmt::Debug for SealedWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedWriter")
-            .field("frames", &self.frames.next)
-            .finish_non_exhaustive()
+        f.debug_struct("SealedWriter").field("frames", &self.frames.next).finish_non_exhaustive()
     }
 }
 
@@ -212,9 +206,7 @@ impl<R: Read> Read for SealedReader<R> {
 
 impl<R: Read> fmt::Debug for SealedReader<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedReader")
-            .field("frames", &self.frames.next)
-            .finish_non_exhaustive()
+        f.debug_struct("SealedReader").field("frames", &self.frames.next).finish_non_exhaustive()
     }
 }
 

@@ -53,7 +53,9 @@ pub enum LakeError {
         what: &'static str,
     },
     /// The secrets of a live file are gone.
-    #[error("the secrets of file {file} of table `{table}` are gone: it was shredded, or the control store is not the one that wrote it")]
+    #[error(
+        "the secrets of file {file} of table `{table}` are gone: it was shredded, or the control store is not the one that wrote it"
+    )]
     Shredded {
         /// The table.
         table: TableName,
@@ -109,9 +111,7 @@ pub enum LakeError {
 }
 
 impl LakeError {
-    pub(crate) fn storage(
-        operation: &'static str,
-    ) -> impl FnOnce(object_store::Error) -> Self {
+    pub(crate) fn storage(operation: &'static str) -> impl FnOnce(object_store::Error) -> Self {
         move |source| Self::Storage { operation, source: Box::new(source) }
     }
 }

@@ -79,17 +79,11 @@ pub enum CommitOutcome {
 }
 
 /// Reads the live files from a loaded table.
-pub(crate) async fn snapshot(
-    name: &TableName,
-    table: &DeltaTable,
-) -> Result<Snapshot, LakeError> {
+pub(crate) async fn snapshot(name: &TableName, table: &DeltaTable) -> Result<Snapshot, LakeError> {
     let failed = failed(name, "reading its live files");
     let state = table.snapshot().map_err(&failed)?.snapshot();
-    let views: Vec<_> = state
-        .file_views(table.log_store().as_ref(), None)
-        .try_collect()
-        .await
-        .map_err(&failed)?;
+    let views: Vec<_> =
+        state.file_views(table.log_store().as_ref(), None).try_collect().await.map_err(&failed)?;
     let mut files = Vec::with_capacity(views.len());
     for view in views {
         #[expect(deprecated, reason = "the only accessor that keeps an entry's tags")]
@@ -108,9 +102,8 @@ fn entry(name: &TableName, add: &Add) -> Result<FileEntry, LakeError> {
     let file: FileId = tag(TAG_FILE)
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| foreign("a file without an id"))?;
-    let sha256 = tag(TAG_DIGEST)
-        .and_then(decode_hex)
-        .ok_or_else(|| foreign("a file without a digest"))?;
+    let sha256 =
+        tag(TAG_DIGEST).and_then(decode_hex).ok_or_else(|| foreign("a file without a digest"))?;
     let rows = add
         .get_stats()
         .ok()
@@ -158,10 +151,8 @@ pub(crate) async fn committed(
 ) -> Result<Option<u64>, LakeError> {
     let failed = failed(name, "looking for a commit");
     let state = table.snapshot().map_err(&failed)?.snapshot();
-    let version = state
-        .transaction_version(table.log_store().as_ref(), id)
-        .await
-        .map_err(&failed)?;
+    let version =
+        state.transaction_version(table.log_store().as_ref(), id).await.map_err(&failed)?;
     Ok(version.and_then(|version| u64::try_from(version).ok()))
 }
 
@@ -176,9 +167,8 @@ async fn try_write(
     let bytes = log_entry(commit, version)
         .get_bytes()
         .map_err(|error| failed(name, "encoding a commit")(error.into()))?;
-    let written = log_store
-        .write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id)
-        .await;
+    let written =
+        log_store.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id).await;
     match written {
         Ok(()) => Ok(true),
         Err(TransactionError::VersionAlreadyExists(_)) => {
@@ -207,11 +197,8 @@ fn log_entry(commit: &Commit, version: u64) -> CommitData {
     let mut actions = Vec::with_capacity(commit.add.len() + commit.remove.len());
     actions.extend(commit.remove.iter().map(|entry| Action::Remove(remove(entry, commit.at))));
     actions.extend(commit.add.iter().map(|entry| Action::Add(add(entry, commit.at))));
-    let operation = DeltaOperation::Write {
-        mode: SaveMode::Append,
-        partition_by: None,
-        predicate: None,
-    };
+    let operation =
+        DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
     let metadata = HashMap::from([(COMMIT_ID.to_owned(), commit.id.to_string().into())]);
     let transaction = Transaction::new(commit.id, version as i64);
     CommitData::new(actions, operation, metadata, vec![transaction])

@@ -76,10 +76,7 @@ impl SealedObjects {
             .try_collect()
             .await
             .map_err(LakeError::storage("listing journals"))?;
-        Ok(objects
-            .iter()
-            .filter_map(|object| object.location.filename()?.parse().ok())
-            .collect())
+        Ok(objects.iter().filter_map(|object| object.location.filename()?.parse().ok()).collect())
     }
 
     fn path(id: FileId) -> Path {

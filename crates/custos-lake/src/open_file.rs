@@ -14,20 +14,20 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use custos_core::{KeyClass, TableName};
 use custos_keys::FileSecrets;
 use custos_policy::{ColumnRule, MaintenanceGrant, ReadGrant};
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelectionPolicy,
 };
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
-use parquet::arrow::ProjectionMask;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use roaring::RoaringBitmap;
 
@@ -160,8 +160,8 @@ impl Table {
         check.inside(&metadata)?;
         let subjects = check.subjects(&metadata)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(false);
-        let metadata = ArrowReaderMetadata::try_new(metadata, options)
-            .map_err(|_| check.failed("opened"))?;
+        let metadata =
+            ArrowReaderMetadata::try_new(metadata, options).map_err(|_| check.failed("opened"))?;
         let in_file = metadata.schema();
         let places = self
             .spec()
@@ -338,10 +338,7 @@ impl OpenFile {
         if granted {
             return Ok(());
         }
-        Err(LakeError::NotGranted {
-            table: self.spec.name().clone(),
-            column: column.name.clone(),
-        })
+        Err(LakeError::NotGranted { table: self.spec.name().clone(), column: column.name.clone() })
     }
 
     fn failed(&self) -> impl Fn(&'static str) -> LakeError + Send + use<> {
@@ -359,12 +356,9 @@ struct Layout {
 
 impl Layout {
     fn new(spec: &TableSpec, columns: &[usize], places: &[Option<usize>]) -> Self {
-        let fields: Vec<_> =
-            columns.iter().map(|&at| spec.schema().field(at).clone()).collect();
-        let names = columns
-            .iter()
-            .map(|&at| places[at].map(|_| spec.columns()[at].name.clone()))
-            .collect();
+        let fields: Vec<_> = columns.iter().map(|&at| spec.schema().field(at).clone()).collect();
+        let names =
+            columns.iter().map(|&at| places[at].map(|_| spec.columns()[at].name.clone())).collect();
         Self { schema: Arc::new(Schema::new(fields)), names }
     }
 

@@ -61,8 +61,8 @@ pub(crate) fn decryption_properties(
     let file = secrets.file();
     let shredded = || LakeError::Shredded { table: spec.name().clone(), file };
     let core = key(secrets, KeyClass::Core).ok_or_else(shredded)?;
-    let mut builder = FileDecryptionProperties::builder(core)
-        .with_aad_prefix(aad(spec.name(), file));
+    let mut builder =
+        FileDecryptionProperties::builder(core).with_aad_prefix(aad(spec.name(), file));
     for column in spec.columns() {
         if let Some(key) = key(secrets, column.class) {
             builder = builder.with_column_key(&column.name, key);

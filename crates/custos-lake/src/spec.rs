@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use custos_core::{KeyClass, TableName};
-use deltalake_core::kernel::{
-    DataType as DeltaType, PrimitiveType, StructField,
-};
+use deltalake_core::kernel::{DataType as DeltaType, PrimitiveType, StructField};
 
 use crate::LakeError;
 
@@ -126,10 +124,7 @@ impl TableSpec {
     pub fn subject_columns(&self) -> Vec<usize> {
         (0..self.columns.len())
             .filter(|&at| {
-                matches!(
-                    self.columns[at].role,
-                    ColumnRole::Subject | ColumnRole::SecondarySubject
-                )
+                matches!(self.columns[at].role, ColumnRole::Subject | ColumnRole::SecondarySubject)
             })
             .collect()
     }

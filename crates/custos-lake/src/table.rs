@@ -152,7 +152,10 @@ impl Table {
     /// The live files as of now.
     pub async fn snapshot(&self) -> Result<Snapshot, LakeError> {
         let mut delta = self.delta.lock().await;
-        delta.update_state().await.map_err(log::failed(self.name(), "reading its newest version"))?;
+        delta
+            .update_state()
+            .await
+            .map_err(log::failed(self.name(), "reading its newest version"))?;
         log::snapshot(self.name(), &delta).await
     }
 
@@ -176,7 +179,10 @@ impl Table {
     /// The version at which a commit went in, if it did.
     pub async fn committed(&self, id: BatchId) -> Result<Option<u64>, LakeError> {
         let mut delta = self.delta.lock().await;
-        delta.update_state().await.map_err(log::failed(self.name(), "reading its newest version"))?;
+        delta
+            .update_state()
+            .await
+            .map_err(log::failed(self.name(), "reading its newest version"))?;
         log::committed(self.name(), &delta, id).await
     }
 

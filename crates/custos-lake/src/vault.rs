@@ -7,7 +7,9 @@
 mod identifiers;
 mod persons;
 
-pub use identifiers::{IdentifierRow, IndexRow, identifiers_batch, identifiers_spec, read_index, read_values};
+pub use identifiers::{
+    IdentifierRow, IndexRow, identifiers_batch, identifiers_spec, read_index, read_values,
+};
 pub use persons::{LinkRow, links_batch, links_spec, persons_batch, persons_spec, read_persons};
 
 use arrow::array::RecordBatch;

@@ -102,11 +102,9 @@ impl<'a> TableWriter<'a> {
 
     fn append(&self, open: &mut OpenWriter, batch: &RecordBatch) -> Result<(), LakeError> {
         for at in self.table.spec().subject_columns() {
-            add_subjects(batch.column(at), &mut open.subjects).ok_or_else(|| {
-                LakeError::Shape {
-                    table: self.table.name().clone(),
-                    what: "a subject id is outside the range of subjects".into(),
-                }
+            add_subjects(batch.column(at), &mut open.subjects).ok_or_else(|| LakeError::Shape {
+                table: self.table.name().clone(),
+                what: "a subject id is outside the range of subjects".into(),
             })?;
         }
         open.rows += batch.num_rows();

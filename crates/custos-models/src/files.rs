@@ -62,18 +62,13 @@ impl ModelFiles {
             for entry in fs::read_dir(&folder).map_err(|source| unreadable(&folder, source))? {
                 let entry = entry.map_err(|source| unreadable(&folder, source))?;
                 let path = entry.path();
-                let kind = entry
-                    .file_type()
-                    .map_err(|source| unreadable(&path, source))?;
+                let kind = entry.file_type().map_err(|source| unreadable(&path, source))?;
                 let is_sql = path.extension().is_some_and(|extension| extension == "sql");
                 let is_model = is_sql && path.is_file();
                 if !is_model && !kind.is_dir() {
                     continue;
                 }
-                let name = entry
-                    .file_name()
-                    .into_string()
-                    .map_err(|_| not_text(&path))?;
+                let name = entry.file_name().into_string().map_err(|_| not_text(&path))?;
                 if kind.is_dir() {
                     folders.push((path, format!("{prefix}{name}/")));
                 } else {
@@ -88,19 +83,12 @@ impl ModelFiles {
     pub fn from_pairs<N: Into<String>, T: Into<String>>(
         pairs: impl IntoIterator<Item = (N, T)>,
     ) -> Self {
-        Self {
-            texts: pairs
-                .into_iter()
-                .map(|(name, text)| (name.into(), text.into()))
-                .collect(),
-        }
+        Self { texts: pairs.into_iter().map(|(name, text)| (name.into(), text.into())).collect() }
     }
 
     /// The files in order of their paths.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.texts
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
+        self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 }
 
@@ -110,16 +98,11 @@ fn read(path: &PathBuf) -> Result<String, ModelFilesError> {
 }
 
 fn unreadable(path: &Path, source: io::Error) -> ModelFilesError {
-    ModelFilesError::Unreadable {
-        name: path.display().to_string(),
-        source,
-    }
+    ModelFilesError::Unreadable { name: path.display().to_string(), source }
 }
 
 fn not_text(path: &Path) -> ModelFilesError {
-    ModelFilesError::NotText {
-        name: path.display().to_string(),
-    }
+    ModelFilesError::NotText { name: path.display().to_string() }
 }
 
 #[cfg(test)]

@@ -88,11 +88,7 @@ impl Header {
             && materialized.value == Materialized::Table
         {
             let remedy = "not yet; use `view`";
-            reporter.report(
-                line(materialized),
-                "models cannot be materialised as a table",
-                remedy,
-            );
+            reporter.report(line(materialized), "models cannot be materialised as a table", remedy);
         }
         if self.description().is_empty() {
             let remedy = "say what a row of the model is";
@@ -136,33 +132,20 @@ pub(crate) fn read<'t>(text: &'t str, reporter: &mut Reporter<'_>) -> Parts<'t> 
             "the header is missing",
             "begin the file with `/* custos`, a line `description: ...` and `*/`",
         );
-        return Parts {
-            header: None,
-            body: text,
-            body_line: 1,
-        };
+        return Parts { header: None, body: text, body_line: 1 };
     };
     let offset = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
     let yaml_line = line_of(text, offset(yaml));
     // In front of the header stand as many lines as in the file, so that YAML counts like the file.
     let padded = format!("{}{yaml}", "\n".repeat(yaml_line as usize - 1));
     let header = parse(&padded, yaml_line, reporter);
-    Parts {
-        header,
-        body,
-        body_line: line_of(text, offset(body)),
-    }
+    Parts { header, body, body_line: line_of(text, offset(body)) }
 }
 
 /// The YAML of the header and what follows it.
 fn split(text: &str) -> Option<(&str, &str)> {
-    let comment = text
-        .trim_start_matches('\u{feff}')
-        .trim_start()
-        .strip_prefix("/*")?;
-    let rest = comment
-        .trim_start_matches([' ', '\t'])
-        .strip_prefix("custos")?;
+    let comment = text.trim_start_matches('\u{feff}').trim_start().strip_prefix("/*")?;
+    let rest = comment.trim_start_matches([' ', '\t']).strip_prefix("custos")?;
     let (yaml, body) = rest.split_once("*/")?;
     let (name_line, yaml) = yaml.split_once('\n')?;
     name_line.trim().is_empty().then_some((yaml, body))
@@ -176,9 +159,7 @@ fn parse(yaml: &str, yaml_line: u32, reporter: &mut Reporter<'_>) -> Option<Head
             Some(header)
         }
         Err(error) => {
-            let line = error
-                .location()
-                .and_then(|at| u32::try_from(at.line()).ok());
+            let line = error.location().and_then(|at| u32::try_from(at.line()).ok());
             let message = error.to_string();
             let message = without_place(&message);
             reporter.report(
@@ -193,12 +174,8 @@ fn parse(yaml: &str, yaml_line: u32, reporter: &mut Reporter<'_>) -> Option<Head
 
 /// The parser's message without the place, which is told apart, and without advice to programmers.
 fn without_place(message: &str) -> &str {
-    let message = message
-        .split_once(", set ")
-        .map_or(message, |(message, _)| message);
-    message
-        .rsplit_once(" at line ")
-        .map_or(message, |(message, _)| message)
+    let message = message.split_once(", set ").map_or(message, |(message, _)| message);
+    message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
 }
 
 #[cfg(test)]
@@ -211,13 +188,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &Expect) {
         let mut problems = Vec::new();
-        read(
-            text,
-            &mut Reporter {
-                file: "m.sql",
-                problems: &mut problems,
-            },
-        );
+        read(text, &mut Reporter { file: "m.sql", problems: &mut problems });
         expected.assert_eq(&lines(&problems));
     }
 
@@ -228,13 +199,7 @@ mod tests {
                     [{accepted_values: [x, 'y', 1, 1.5, true]}, {relationships: {to: t, field: f}}]}}\n\
                     tests:\n  - {name: none, sql: select 1}\n*/\nselect 1";
         let mut problems = Vec::new();
-        let parts = read(
-            text,
-            &mut Reporter {
-                file: "m.sql",
-                problems: &mut problems,
-            },
-        );
+        let parts = read(text, &mut Reporter { file: "m.sql", problems: &mut problems });
         assert_eq!(problems, []);
         assert_eq!((parts.body, parts.body_line), ("\nselect 1", 10));
         let header = parts.header.unwrap();

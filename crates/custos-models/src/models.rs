@@ -36,24 +36,15 @@ impl Models {
         let files = chosen(sets, &mut problems);
         let mut names: BTreeSet<String> = files.keys().map(|&name| name.to_owned()).collect();
         names.extend(sources.ids().map(|id| id.as_str().to_owned()));
-        let scope = Scope {
-            models: names,
-            sources: sources.clone(),
-            published_only: false,
-        };
+        let scope = Scope { models: names, sources: sources.clone(), published_only: false };
         let scopes = Scopes::new(scope);
         let mut models = BTreeMap::new();
         for (name, file) in &files {
-            let mut reporter = Reporter {
-                file: file.name,
-                problems: &mut problems,
-            };
+            let mut reporter = Reporter { file: file.name, problems: &mut problems };
             models.insert((*name).to_owned(), scopes.model(name, *file, &mut reporter));
         }
         for id in sources.ids() {
-            models
-                .entry(id.as_str().to_owned())
-                .or_insert_with(|| automatic(id));
+            models.entry(id.as_str().to_owned()).or_insert_with(|| automatic(id));
         }
         let ordered = in_order(models, &files, &scopes, &mut problems);
         if problems.is_empty() {
@@ -80,10 +71,7 @@ fn chosen<'t>(sets: &'t [ModelFiles], problems: &mut Vec<Problem>) -> BTreeMap<&
     for set in sets {
         let mut of_set: BTreeMap<&str, File<'_>> = BTreeMap::new();
         for (name, text) in set.iter() {
-            let mut reporter = Reporter {
-                file: name,
-                problems: &mut *problems,
-            };
+            let mut reporter = Reporter { file: name, problems: &mut *problems };
             let stem = name.rsplit('/').next().unwrap_or(name);
             let stem = stem.strip_suffix(".sql").unwrap_or(stem);
             // Sources and models share their form of names, since a source may become a model.
@@ -124,14 +112,8 @@ struct Scopes {
 
 impl Scopes {
     fn new(scope: Scope) -> Self {
-        let tests = Arc::new(Scope {
-            published_only: true,
-            ..scope.clone()
-        });
-        Self {
-            models: Arc::new(scope),
-            tests,
-        }
+        let tests = Arc::new(Scope { published_only: true, ..scope.clone() });
+        Self { models: Arc::new(scope), tests }
     }
 
     fn model(&self, name: &str, file: File<'_>, reporter: &mut Reporter<'_>) -> Model {
@@ -147,9 +129,7 @@ impl Scopes {
             sql: rendered.sql,
             views: rendered.views,
             tables: rendered.tables,
-            tests: header
-                .map(|header| self.tests(name, header, reporter))
-                .unwrap_or_default(),
+            tests: header.map(|header| self.tests(name, header, reporter)).unwrap_or_default(),
             file: file.name.to_owned(),
         }
     }
@@ -162,11 +142,7 @@ impl Scopes {
             sql_text::check(&test.sql.value, line, reporter);
             let rendered = template::render(&test.sql.value, line, &self.tests, reporter);
             let sql = rendered.unwrap_or_default().sql;
-            tests.push(ModelTest {
-                model: name.to_owned(),
-                name: test.name.clone(),
-                sql,
-            });
+            tests.push(ModelTest { model: name.to_owned(), name: test.name.clone(), sql });
         }
         let mut names = BTreeSet::new();
         for test in &tests {
@@ -179,11 +155,7 @@ impl Scopes {
     }
 
     fn check_relationships(&self, header: &Header, reporter: &mut Reporter<'_>) {
-        for test in header
-            .columns
-            .values()
-            .flat_map(|column| &column.data_tests)
-        {
+        for test in header.columns.values().flat_map(|column| &column.data_tests) {
             let ColumnTest::Relationships(relationship) = test else {
                 continue;
             };
@@ -200,21 +172,12 @@ impl Scopes {
     fn line_of_reference(&self, file: File<'_>, name: &str) -> Option<u32> {
         let mut models = self.models.models.clone();
         models.remove(name);
-        let without = Arc::new(Scope {
-            models,
-            ..Scope::clone(&self.models)
-        });
+        let without = Arc::new(Scope { models, ..Scope::clone(&self.models) });
         let mut header_problems = Vec::new();
-        let mut reporter = Reporter {
-            file: file.name,
-            problems: &mut header_problems,
-        };
+        let mut reporter = Reporter { file: file.name, problems: &mut header_problems };
         let parts = header::read(file.text, &mut reporter);
         let mut problems = Vec::new();
-        let mut reporter = Reporter {
-            file: file.name,
-            problems: &mut problems,
-        };
+        let mut reporter = Reporter { file: file.name, problems: &mut problems };
         // What is missing now, and was there before, is this name.
         template::render(parts.body, parts.body_line, &without, &mut reporter)?;
         problems.first()?.line
@@ -223,9 +186,7 @@ impl Scopes {
 
 fn described(header: &Header) -> BTreeMap<String, String> {
     let columns = header.columns.iter();
-    columns
-        .filter_map(|(name, column)| Some((name.clone(), column.description.clone()?)))
-        .collect()
+    columns.filter_map(|(name, column)| Some((name.clone(), column.description.clone()?))).collect()
 }
 
 fn in_order(
@@ -234,10 +195,8 @@ fn in_order(
     scopes: &Scopes,
     problems: &mut Vec<Problem>,
 ) -> Vec<Model> {
-    let edges: Edges = models
-        .values()
-        .map(|model| (model.name.clone(), model.views.clone()))
-        .collect();
+    let edges: Edges =
+        models.values().map(|model| (model.name.clone(), model.views.clone())).collect();
     let order = Order::of(&edges);
     for cycle in &order.cycles {
         let Some(first) = cycle.first() else { continue };
@@ -246,24 +205,13 @@ fn in_order(
         };
         let line = scopes.line_of_reference(*file, cycle.get(1).unwrap_or(first));
         let path: Vec<&str> = cycle.iter().chain([first]).map(String::as_str).collect();
-        Reporter {
-            file: file.name,
-            problems,
-        }
-        .report(
+        Reporter { file: file.name, problems }.report(
             line,
-            format!(
-                "the models read each other in a circle: {}",
-                path.join(" -> ")
-            ),
+            format!("the models read each other in a circle: {}", path.join(" -> ")),
             "let one of them read what the others are made from",
         );
     }
-    order
-        .names
-        .iter()
-        .filter_map(|name| models.remove(name))
-        .collect()
+    order.names.iter().filter_map(|name| models.remove(name)).collect()
 }
 
 #[cfg(test)]
@@ -283,10 +231,7 @@ mod tests {
         let models = load(&[
             ("a.sql", &file("select * from {{ ref('z') }}")),
             ("deep/z.sql", &file("select * from {{ ref('pos_orders') }}")),
-            (
-                "web_events.sql",
-                &file("select event from {{ source('web_events') }}"),
-            ),
+            ("web_events.sql", &file("select event from {{ source('web_events') }}")),
         ])
         .unwrap();
         let shown: Vec<String> = models
@@ -301,10 +246,7 @@ mod tests {
             web_events [web_events.sql]: select event from landing.web_events"#]]
         .assert_eq(&shown.join("\n"));
         assert_eq!(models.get("z").unwrap().views, ["pos_orders"]);
-        assert_eq!(
-            models.get("pos_orders").unwrap().tables[0].as_str(),
-            "landing.pos_orders"
-        );
+        assert_eq!(models.get("pos_orders").unwrap().tables[0].as_str(), "landing.pos_orders");
         assert_eq!(models.get("y"), None);
     }
 
@@ -325,10 +267,7 @@ mod tests {
         check_problems(
             &[
                 ("Bad-Name.sql", &file("select 1")),
-                (
-                    "a.sql",
-                    &file("select * from {{ ref('none') }}\njoin {{ source('none') }}"),
-                ),
+                ("a.sql", &file("select * from {{ ref('none') }}\njoin {{ source('none') }}")),
                 ("b.sql", "select 1; select 2"),
                 ("c.sql", tested),
                 ("d/a.sql", &file("select 1")),
@@ -351,16 +290,10 @@ mod tests {
     fn circles_are_told_with_the_line_that_begins_them() {
         check_problems(
             &[
-                (
-                    "a.sql",
-                    &file("select *\nfrom {{ ref('pos_orders') }}\njoin {{ ref('b') }}"),
-                ),
+                ("a.sql", &file("select *\nfrom {{ ref('pos_orders') }}\njoin {{ ref('b') }}")),
                 ("b.sql", &file("select * from {{ ref('c') }}")),
                 ("c.sql", &file("select * from {{ ref('a') }}")),
-                (
-                    "d.sql",
-                    &file("select * from {{ ref('d') }} join {{ ref('e') }}"),
-                ),
+                ("d.sql", &file("select * from {{ ref('d') }} join {{ ref('e') }}")),
             ],
             &expect![[r#"
                 a.sql:6: the models read each other in a circle: a -> b -> c -> a (let one of them read what the others are made from)

@@ -18,12 +18,7 @@ impl Order {
     /// Orders models; those that do not depend on each other are in order of their names as far as
     /// possible. Names that are read but are not among the models are passed over.
     pub(crate) fn of(edges: &Edges) -> Self {
-        let mut walk = Walk {
-            edges,
-            seen: BTreeSet::new(),
-            path: vec![],
-            order: Self::default(),
-        };
+        let mut walk = Walk { edges, seen: BTreeSet::new(), path: vec![], order: Self::default() };
         for name in edges.keys() {
             walk.visit(name);
         }
@@ -69,10 +64,7 @@ mod tests {
     fn edges(pairs: &[(u8, u8)]) -> Edges {
         let mut edges = Edges::new();
         for (from, to) in pairs {
-            edges
-                .entry(from.to_string())
-                .or_default()
-                .push(to.to_string());
+            edges.entry(from.to_string()).or_default().push(to.to_string());
             edges.entry(to.to_string()).or_default();
         }
         edges

@@ -17,31 +17,16 @@ fn demo_sources() -> Sources {
             "pos_orders",
             "order_id,store,channel,category,quantity,amount,currency,note,ordered_at,updated_at,person_id_referrer",
         ),
-        (
-            "crm_contacts",
-            "city,country,gender,birth_year,loyalty_tier,updated_at",
-        ),
-        (
-            "web_events",
-            "message_id,event,url,channel,product_id,revenue,occurred_at",
-        ),
-        (
-            "support_tickets",
-            "ticket_id,subject,body,priority,status,csat,opened_at,closed_at",
-        ),
-        (
-            "community_survey",
-            "response_id,platform,nps,comment,answered_at",
-        ),
+        ("crm_contacts", "city,country,gender,birth_year,loyalty_tier,updated_at"),
+        ("web_events", "message_id,event,url,channel,product_id,revenue,occurred_at"),
+        ("support_tickets", "ticket_id,subject,body,priority,status,csat,opened_at,closed_at"),
+        ("community_survey", "response_id,platform,nps,comment,answered_at"),
     ];
     columns
         .into_iter()
         .map(|(id, columns)| {
             let columns = format!("person_id,subject_id,{columns}");
-            (
-                id.parse().unwrap(),
-                columns.split(',').map(str::to_owned).collect(),
-            )
+            (id.parse().unwrap(), columns.split(',').map(str::to_owned).collect())
         })
         .collect()
 }
@@ -56,12 +41,7 @@ fn shipped_models_load_and_use_every_column_that_the_sources_have() {
             assert!(!model.sql.contains("cast(null"), "{}", model.name);
             let tables = model.tables.iter().map(|table| table.as_str().to_owned());
             let reads: Vec<String> = model.views.iter().cloned().chain(tables).collect();
-            format!(
-                "{}: {} ({} tests)",
-                model.name,
-                reads.join(" "),
-                model.tests.len()
-            )
+            format!("{}: {} ({} tests)", model.name, reads.join(" "), model.tests.len())
         })
         .collect();
     expect![[r#"

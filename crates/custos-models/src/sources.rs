@@ -18,16 +18,12 @@ impl Sources {
 
     /// The source with this id and its columns.
     pub(crate) fn get(&self, id: &str) -> Option<(&SourceId, &[String])> {
-        self.columns
-            .get_key_value(&id.parse().ok()?)
-            .map(|(id, columns)| (id, columns.as_slice()))
+        self.columns.get_key_value(&id.parse().ok()?).map(|(id, columns)| (id, columns.as_slice()))
     }
 }
 
 impl FromIterator<(SourceId, Vec<String>)> for Sources {
     fn from_iter<I: IntoIterator<Item = (SourceId, Vec<String>)>>(sources: I) -> Self {
-        Self {
-            columns: sources.into_iter().collect(),
-        }
+        Self { columns: sources.into_iter().collect() }
     }
 }

@@ -6,11 +6,7 @@
 use crate::problem::{Reporter, line_of};
 
 /// Schemas whose tables are to be named by functions.
-const SCHEMAS: [(&str, &str); 3] = [
-    ("customer", "ref"),
-    ("landing", "source"),
-    ("vault", "vault"),
-];
+const SCHEMAS: [(&str, &str); 3] = [("customer", "ref"), ("landing", "source"), ("vault", "vault")];
 
 /// A piece of SQL outside of comments and literals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +42,7 @@ pub(crate) fn check(template: &str, first_line: u32, reporter: &mut Reporter<'_>
     let before_last = tokens.iter().rev().skip(1);
     if let Some(semicolon) = before_last.rev().find(|token| token.is(";")) {
         let remedy = "write one SELECT, and no more";
-        reporter.report(
-            line(semicolon.offset),
-            "something follows after a `;`",
-            remedy,
-        );
+        reporter.report(line(semicolon.offset), "something follows after a `;`", remedy);
     }
     for (at, schema, function) in named_directly(&tokens) {
         reporter.report(
@@ -71,9 +63,7 @@ fn named_directly(tokens: &[Token<'_>]) -> Vec<(usize, &'static str, &'static st
         if !(before.is("from") || before.is("join")) || !dot.is(".") {
             continue;
         }
-        let ours = SCHEMAS
-            .iter()
-            .find(|(name, _)| schema.text.trim_matches('"') == *name);
+        let ours = SCHEMAS.iter().find(|(name, _)| schema.text.trim_matches('"') == *name);
         found.extend(ours.map(|(name, function)| (schema.offset, *name, *function)));
     }
     found
@@ -83,12 +73,8 @@ fn named_directly(tokens: &[Token<'_>]) -> Vec<(usize, &'static str, &'static st
 fn without_template_tags(template: &str) -> String {
     let mut sql = String::with_capacity(template.len());
     let mut rest = template;
-    while let Some(start) = rest
-        .find("{{")
-        .into_iter()
-        .chain(rest.find("{%"))
-        .chain(rest.find("{#"))
-        .min()
+    while let Some(start) =
+        rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min()
     {
         let (before, tag) = rest.split_at(start);
         let close = match tag.as_bytes().get(1) {
@@ -182,14 +168,7 @@ mod tests {
 
     fn problems(template: &str) -> Vec<crate::Problem> {
         let mut problems = Vec::new();
-        check(
-            template,
-            10,
-            &mut Reporter {
-                file: "m.sql",
-                problems: &mut problems,
-            },
-        );
+        check(template, 10, &mut Reporter { file: "m.sql", problems: &mut problems });
         problems
     }
 

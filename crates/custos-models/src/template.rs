@@ -38,10 +38,7 @@ pub(crate) fn render(
     scope: &Arc<Scope>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Rendered> {
-    let names = Names {
-        scope: Arc::clone(scope),
-        noted: Arc::default(),
-    };
+    let names = Names { scope: Arc::clone(scope), noted: Arc::default() };
     let environment = names.environment();
     let template = match environment.template_from_named_str("model.sql", template) {
         Ok(template) => template,
@@ -128,9 +125,8 @@ impl Names {
         let names = self.clone();
         environment.add_function("vault", move |table: String| names.vault(&table));
         let names = self.clone();
-        environment.add_function("has_source", move |id: String| {
-            names.scope.sources.get(&id).is_some()
-        });
+        environment
+            .add_function("has_source", move |id: String| names.scope.sources.get(&id).is_some());
         let names = self.clone();
         environment.add_function("column", move |id: String, column: String, kind: String| {
             names.column(&id, &column, &kind)
@@ -209,10 +205,7 @@ impl Names {
         if !noted.passed_over.insert(message.clone()) {
             return Ok(String::new());
         }
-        noted.refused = Some(Refused {
-            message,
-            remedy: remedy.into(),
-        });
+        noted.refused = Some(Refused { message, remedy: remedy.into() });
         Err(Error::from(ErrorKind::InvalidOperation))
     }
 }
@@ -226,16 +219,9 @@ mod tests {
 
     fn rendered(template: &str, published_only: bool) -> (Option<Rendered>, String) {
         let models = ["customers", "orders"].map(str::to_owned).into();
-        let scope = Arc::new(Scope {
-            models,
-            sources: sources(),
-            published_only,
-        });
+        let scope = Arc::new(Scope { models, sources: sources(), published_only });
         let mut problems = Vec::new();
-        let mut reporter = Reporter {
-            file: "m.sql",
-            problems: &mut problems,
-        };
+        let mut reporter = Reporter { file: "m.sql", problems: &mut problems };
         let rendered = render(template, 10, &scope, &mut reporter);
         (rendered, lines(&problems))
     }

@@ -12,10 +12,7 @@ pub(crate) fn lines(problems: &[Problem]) -> String {
 pub(crate) fn sources() -> Sources {
     let columns = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     [
-        (
-            "pos_orders".parse().unwrap(),
-            columns(&["order_id", "amount"]),
-        ),
+        ("pos_orders".parse().unwrap(), columns(&["order_id", "amount"])),
         ("web_events".parse().unwrap(), columns(&["event"])),
     ]
     .into_iter()

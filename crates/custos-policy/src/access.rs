@@ -106,10 +106,7 @@ struct Verdict {
 impl From<Verdict> for Answer {
     fn from(verdict: Verdict) -> Self {
         let level = verdict.permitted.then_some(Level::Clear);
-        Self {
-            level,
-            determined_by: verdict.rules.into(),
-        }
+        Self { level, determined_by: verdict.rules.into() }
     }
 }
 
@@ -121,11 +118,7 @@ impl Access {
 
     /// Starts asking about one request.
     pub(crate) fn ask(&self, circumstances: Circumstances) -> Asking<'_> {
-        Asking {
-            access: self,
-            circumstances: Arc::new(circumstances),
-            entities: None,
-        }
+        Asking { access: self, circumstances: Arc::new(circumstances), entities: None }
     }
 
     /// Asks whether a principal has a right, for a purpose or for the installation.
@@ -146,16 +139,10 @@ impl Access {
     }
 
     fn entities_with(&self, principal: &Principal) -> Result<Entities, Failure> {
-        let roles = principal
-            .roles
-            .iter()
-            .filter(|role| self.roles.contains(*role));
+        let roles = principal.roles.iter().filter(|role| self.roles.contains(*role));
         let roles: HashSet<EntityUid> = roles.map(|role| self.names.role(role)).collect();
         let entity = Entity::new_no_attrs(self.names.principal(principal.id.as_str()), roles);
-        self.entities
-            .clone()
-            .add_entities([entity], None)
-            .map_err(|_| Failure { rule: None })
+        self.entities.clone().add_entities([entity], None).map_err(|_| Failure { rule: None })
     }
 
     fn decide(
@@ -177,16 +164,10 @@ impl Access {
         if let Some(rule) = failed.min() {
             return Err(Failure { rule: Some(rule) });
         }
-        let mut rules: Vec<String> = response
-            .diagnostics()
-            .reason()
-            .map(ToString::to_string)
-            .collect();
+        let mut rules: Vec<String> =
+            response.diagnostics().reason().map(ToString::to_string).collect();
         rules.sort_unstable();
-        Ok(Verdict {
-            permitted: response.decision() == cedar_policy::Decision::Allow,
-            rules,
-        })
+        Ok(Verdict { permitted: response.decision() == cedar_policy::Decision::Allow, rules })
     }
 
     fn cached(&self) -> MutexGuard<'_, Cache> {
@@ -233,10 +214,7 @@ impl Asking<'_> {
     }
 
     fn evaluate_use(&mut self) -> Result<Answer, Failure> {
-        let purpose = self
-            .access
-            .names
-            .purpose(self.circumstances.purpose.as_str());
+        let purpose = self.access.names.purpose(self.circumstances.purpose.as_str());
         let action = self.access.names.action("use");
         let verdict = self.evaluate(action, purpose, Context::empty())?;
         Ok(verdict.into())
@@ -256,19 +234,11 @@ impl Asking<'_> {
                 break;
             }
         }
-        Ok(Answer {
-            level: permitted,
-            determined_by: determined_by.into_iter().collect(),
-        })
+        Ok(Answer { level: permitted, determined_by: determined_by.into_iter().collect() })
     }
 
     fn context(&self, values: &Values) -> Result<Context, Failure> {
-        let Circumstances {
-            purpose,
-            table,
-            jurisdiction,
-            ..
-        } = &*self.circumstances;
+        let Circumstances { purpose, table, jurisdiction, .. } = &*self.circumstances;
         let purpose = self.access.names.purpose(purpose.as_str());
         self::names::context(purpose, table, jurisdiction, values).ok_or(Failure { rule: None })
     }
@@ -284,9 +254,7 @@ impl Asking<'_> {
             Some(entities) => entities,
             None => self.access.entities_with(principal)?,
         };
-        let verdict = self
-            .access
-            .decide(principal, action, resource, context, &entities);
+        let verdict = self.access.decide(principal, action, resource, context, &entities);
         self.entities = Some(entities);
         verdict
     }

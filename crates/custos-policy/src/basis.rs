@@ -82,18 +82,12 @@ impl Bases {
 
     /// Consent everywhere.
     pub(crate) const fn strictest() -> Self {
-        Self {
-            by_jurisdiction: BTreeMap::new(),
-            strictest: LegalBasis::Consent,
-        }
+        Self { by_jurisdiction: BTreeMap::new(), strictest: LegalBasis::Consent }
     }
 
     /// The basis in a jurisdiction; in one that is not known, the strictest of all.
     pub(crate) fn in_jurisdiction(&self, place: &str) -> LegalBasis {
-        self.by_jurisdiction
-            .get(place)
-            .copied()
-            .unwrap_or(self.strictest)
+        self.by_jurisdiction.get(place).copied().unwrap_or(self.strictest)
     }
 }
 

@@ -52,16 +52,10 @@ impl Categories {
     pub(crate) const FILE: &str = "categories.yaml";
 
     pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Self {
-        let mut reporter = Reporter {
-            file: Self::FILE,
-            problems,
-        };
+        let mut reporter = Reporter { file: Self::FILE, problems };
         let mut entries = Entries::new();
         let root = reporter.parse(text);
-        if let Some(file) = root
-            .as_ref()
-            .and_then(|root| reporter.file(root, &["categories"]))
-        {
+        if let Some(file) = root.as_ref().and_then(|root| reporter.file(root, &["categories"])) {
             for node in reporter.required_list(file, "categories") {
                 if let Some(entry) = reporter.category(node) {
                     let key = entry.key.as_str().to_owned();
@@ -70,9 +64,7 @@ impl Categories {
             }
         }
         reporter.check_parents(&entries);
-        Self {
-            by_key: inherit(entries),
-        }
+        Self { by_key: inherit(entries) }
     }
 
     pub(crate) fn get(&self, category: &DataCategory) -> Option<&CategoryNode> {
@@ -85,27 +77,11 @@ fn inherit(entries: Entries<Entry>) -> BTreeMap<String, CategoryNode> {
     let mut nodes: BTreeMap<String, CategoryNode> = BTreeMap::new();
     for (path, (_, entry)) in entries {
         let above = parent(&path).and_then(|parent| nodes.get(parent));
-        let Entry {
-            key,
-            name,
-            description,
-            special,
-            masked,
-        } = entry;
+        let Entry { key, name, description, special, masked } = entry;
         let special = special || above.is_some_and(|above| above.special);
-        let masked = masked
-            .or(above.map(|above| above.masked))
-            .unwrap_or(ColumnRule::Masked(Mask::Null));
-        nodes.insert(
-            path,
-            CategoryNode {
-                key,
-                name,
-                description,
-                special,
-                masked,
-            },
-        );
+        let masked =
+            masked.or(above.map(|above| above.masked)).unwrap_or(ColumnRule::Masked(Mask::Null));
+        nodes.insert(path, CategoryNode { key, name, description, special, masked });
     }
     nodes
 }
@@ -114,15 +90,11 @@ impl Reporter<'_> {
     fn category(&mut self, node: &Node) -> Option<Entry> {
         let keys = ["key", "name", "description", "special", "default_mask"];
         let section = self.section(node, &keys)?;
-        let key = self
-            .required(section, "key")
-            .and_then(|node| self.name(node));
+        let key = self.required(section, "key").and_then(|node| self.name(node));
         let name = self.required_text(section, "name");
         let description = self.required_text(section, "description");
         let special = self.flag(section, "special");
-        let masked = section
-            .field("default_mask")
-            .and_then(|node| self.choice(node, &MASKS));
+        let masked = section.field("default_mask").and_then(|node| self.choice(node, &MASKS));
         Some(Entry {
             key: key?,
             name: name.unwrap_or_default().to_owned(),

@@ -38,10 +38,7 @@ impl<'de> Deserialize<'de> for Node {
             line: number(spanned.referenced.line()),
             column: number(spanned.referenced.column()),
         };
-        Ok(Self {
-            at,
-            value: spanned.value,
-        })
+        Ok(Self { at, value: spanned.value })
     }
 }
 
@@ -135,11 +132,7 @@ impl Reporter<'_> {
                     column: u32::try_from(location.column()).unwrap_or(u32::MAX),
                 });
                 let message = UserMessageFormatter.format_message(error.without_snippet());
-                self.report(
-                    at,
-                    format!("not valid YAML: {message}"),
-                    "correct the YAML there",
-                );
+                self.report(at, format!("not valid YAML: {message}"), "correct the YAML there");
                 None
             }
         }
@@ -147,19 +140,12 @@ impl Reporter<'_> {
 
     /// Reads a whole file: a mapping with `version: 1` and the given keys.
     pub(crate) fn file<'n>(&mut self, root: &'n Node, keys: &[&str]) -> Option<Section<'n>> {
-        let keys: Vec<&str> = ["version"]
-            .into_iter()
-            .chain(keys.iter().copied())
-            .collect();
+        let keys: Vec<&str> = ["version"].into_iter().chain(keys.iter().copied()).collect();
         let section = self.section(root, &keys)?;
         match section.field("version").map(|node| (node.at, &node.value)) {
             Some((_, Value::Number(1))) => {}
             Some((at, _)) => {
-                self.report(
-                    at,
-                    "unknown version of the file's form",
-                    "write `version: 1`",
-                );
+                self.report(at, "unknown version of the file's form", "write `version: 1`");
             }
             None => {
                 self.report(section.at, "`version` is missing", "put `version: 1` first");
@@ -188,17 +174,10 @@ impl Reporter<'_> {
     /// Takes a node as a mapping with any keys.
     pub(crate) fn mapping<'n>(&mut self, node: &'n Node) -> Option<Section<'n>> {
         let Value::Mapping(fields) = &node.value else {
-            self.report(
-                node.at,
-                "a mapping is wanted here",
-                "write `key: value` pairs",
-            );
+            self.report(node.at, "a mapping is wanted here", "write `key: value` pairs");
             return None;
         };
-        Some(Section {
-            at: node.at,
-            fields,
-        })
+        Some(Section { at: node.at, fields })
     }
 
     /// The keys and values of a mapping whose keys are texts.
@@ -216,11 +195,7 @@ impl Reporter<'_> {
     pub(crate) fn required<'n>(&mut self, section: Section<'n>, key: &str) -> Option<&'n Node> {
         let field = section.field(key);
         if field.is_none() {
-            self.report(
-                section.at,
-                format!("`{key}` is missing"),
-                format!("add `{key}`"),
-            );
+            self.report(section.at, format!("`{key}` is missing"), format!("add `{key}`"));
         }
         field
     }
@@ -228,11 +203,7 @@ impl Reporter<'_> {
     /// Takes a node as text.
     pub(crate) fn text<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
         let Value::Text(text) = &node.value else {
-            self.report(
-                node.at,
-                "a text is wanted here",
-                "write a text, in quotes if need be",
-            );
+            self.report(node.at, "a text is wanted here", "write a text, in quotes if need be");
             return None;
         };
         Some(text)
@@ -257,11 +228,7 @@ impl Reporter<'_> {
     /// Takes a node as a list.
     pub(crate) fn list<'n>(&mut self, node: &'n Node) -> &'n [Node] {
         let Value::List(items) = &node.value else {
-            self.report(
-                node.at,
-                "a list is wanted here",
-                "write items, each after a `-`",
-            );
+            self.report(node.at, "a list is wanted here", "write items, each after a `-`");
             return &[];
         };
         items
@@ -294,17 +261,10 @@ impl Reporter<'_> {
             Value::Null => "null",
             Value::Flag(_) | Value::Number(_) | Value::List(_) | Value::Mapping(_) => "",
         };
-        let chosen = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, choice)| *choice);
+        let chosen = words.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
         if chosen.is_none() {
             let words = listed(words.iter().map(|(word, _)| *word));
-            self.report(
-                node.at,
-                "not a word that is known here",
-                format!("use one of {words}"),
-            );
+            self.report(node.at, "not a word that is known here", format!("use one of {words}"));
         }
         chosen
     }

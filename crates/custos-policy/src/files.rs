@@ -70,9 +70,8 @@ impl PolicyFiles {
                 continue;
             };
             let bytes = fs::read(&path).map_err(unreadable(&path))?;
-            let text = String::from_utf8(bytes).map_err(|_| PolicyFilesError::NotText {
-                name: name.to_owned(),
-            })?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| PolicyFilesError::NotText { name: name.to_owned() })?;
             texts.insert(name.to_owned(), text);
         }
         Ok(Self { texts })
@@ -82,12 +81,7 @@ impl PolicyFiles {
     pub fn from_pairs<N: Into<String>, T: Into<String>>(
         pairs: impl IntoIterator<Item = (N, T)>,
     ) -> Self {
-        Self {
-            texts: pairs
-                .into_iter()
-                .map(|(name, text)| (name.into(), text.into()))
-                .collect(),
-        }
+        Self { texts: pairs.into_iter().map(|(name, text)| (name.into(), text.into())).collect() }
     }
 
     /// The text of the file `name`.
@@ -113,13 +107,7 @@ impl PolicyFiles {
                 hasher.update(part);
             }
         }
-        PolicyVersion(
-            hasher
-                .finalize()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        PolicyVersion(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
@@ -155,10 +143,7 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), "x").unwrap();
         fs::create_dir(folder.path().join("contracts.yaml")).unwrap();
         let files = PolicyFiles::from_dir(folder.path()).unwrap();
-        assert_eq!(
-            files,
-            PolicyFiles::from_pairs([("purposes.yaml", "version: 1")])
-        );
+        assert_eq!(files, PolicyFiles::from_pairs([("purposes.yaml", "version: 1")]));
     }
 
     #[test]
@@ -168,24 +153,16 @@ mod tests {
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         fs::write(folder.path().join("access.cedar"), [0xff]).unwrap();
         let error = PolicyFiles::from_dir(folder.path()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "policy file `access.cedar` is not UTF-8 text"
-        );
+        assert_eq!(error.to_string(), "policy file `access.cedar` is not UTF-8 text");
     }
 
     #[test]
     fn the_version_follows_what_decides_and_nothing_else() {
         let version = |pairs: &[(&str, &str)]| {
-            PolicyFiles::from_pairs(pairs.iter().copied())
-                .version()
-                .to_string()
+            PolicyFiles::from_pairs(pairs.iter().copied()).version().to_string()
         };
         let one = version(&[("a.yaml", "x"), ("b.yaml", "y")]);
-        assert_eq!(
-            one,
-            version(&[("b.yaml", "y"), ("a.yaml", "x"), ("a.test.yaml", "z")])
-        );
+        assert_eq!(one, version(&[("b.yaml", "y"), ("a.yaml", "x"), ("a.test.yaml", "z")]));
         assert_ne!(one, version(&[("a.yaml", "xb.yaml"), ("b.yaml", "y")]));
         assert_eq!(one.len(), 64);
     }

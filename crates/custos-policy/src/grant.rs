@@ -103,16 +103,12 @@ impl ReadGrant {
 
     /// How a column is shown; one that the decision did not know is absent.
     pub fn column(&self, name: &str) -> ColumnRule {
-        self.columns
-            .get(name)
-            .map_or(ColumnRule::Absent, |column| column.rule)
+        self.columns.get(name).map_or(ColumnRule::Absent, |column| column.rule)
     }
 
     /// All columns the decision was about, in order of name, and how each is shown.
     pub fn columns(&self) -> impl Iterator<Item = (&str, ColumnRule)> {
-        self.columns
-            .iter()
-            .map(|(name, column)| (name.as_str(), column.rule))
+        self.columns.iter().map(|(name, column)| (name.as_str(), column.rule))
     }
 
     /// Whether the key of a class may be unwrapped: some column of it is not absent.
@@ -151,9 +147,7 @@ impl ReadGrant {
 
     /// The ids of the rules that determined how a column is shown; none when no rule permits it.
     pub fn column_determined_by(&self, name: &str) -> &[String] {
-        self.columns
-            .get(name)
-            .map_or(&[], |column| &column.determined_by)
+        self.columns.get(name).map_or(&[], |column| &column.determined_by)
     }
 }
 
@@ -162,9 +156,7 @@ pub(crate) fn rules_of<'a>(
     usage: &'a [String],
     columns: impl IntoIterator<Item = &'a ColumnGrant>,
 ) -> Vec<String> {
-    let columns = columns
-        .into_iter()
-        .flat_map(|column| column.determined_by.iter());
+    let columns = columns.into_iter().flat_map(|column| column.determined_by.iter());
     let rules: BTreeSet<&String> = usage.iter().chain(columns).collect();
     rules.into_iter().cloned().collect()
 }

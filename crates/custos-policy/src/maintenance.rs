@@ -63,11 +63,7 @@ pub struct MaintenanceGrant {
 
 impl MaintenanceGrant {
     pub(crate) const fn new(job: MaintenanceJob, table: TableName, version: PolicyVersion) -> Self {
-        Self {
-            job,
-            table,
-            version,
-        }
+        Self { job, table, version }
     }
 
     /// The job it is for.

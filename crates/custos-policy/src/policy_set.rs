@@ -34,9 +34,7 @@ pub struct PolicySet {
 
 impl fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicySet")
-            .field("version", &self.version)
-            .finish_non_exhaustive()
+        f.debug_struct("PolicySet").field("version", &self.version).finish_non_exhaustive()
     }
 }
 
@@ -47,11 +45,7 @@ impl PolicySet {
         let mut text = |name: &'static str| {
             let text = files.text(name);
             if text.is_none() {
-                Reporter {
-                    file: name,
-                    problems: &mut problems,
-                }
-                .report(
+                Reporter { file: name, problems: &mut problems }.report(
                     None,
                     "the file is missing",
                     "add it to the policies folder",
@@ -70,22 +64,10 @@ impl PolicySet {
         let regimes = Regimes::read(regimes_text, &mut problems);
         let purposes = Purposes::read(purposes_text, &regimes.jurisdictions(), &mut problems);
         let categories = Categories::read(categories_text, &mut problems);
-        let access = Access::read(
-            rules_text,
-            schema_text,
-            &purposes,
-            &categories,
-            &mut problems,
-        );
+        let access = Access::read(rules_text, schema_text, &purposes, &categories, &mut problems);
         if let Some(access) = access {
             let version = files.version();
-            let policies = Self {
-                version,
-                purposes,
-                categories,
-                regimes,
-                access,
-            };
+            let policies = Self { version, purposes, categories, regimes, access };
             policies.check_default_purposes(&mut problems);
             if problems.is_empty() {
                 return Ok(policies);
@@ -123,10 +105,7 @@ impl PolicySet {
             return Ok(());
         }
         let rule = usage.determined_by.first().cloned();
-        Err(Denial {
-            reason: DenialReason::PurposeNotAllowed,
-            rule,
-        })
+        Err(Denial { reason: DenialReason::PurposeNotAllowed, rule })
     }
 
     /// Whether a principal has a right: for a purpose, or without one for the installation.
@@ -152,10 +131,8 @@ impl PolicySet {
 
     /// The purpose a principal acts for unless they say otherwise: that of their first role with one.
     pub fn default_purpose(&self, principal: &Principal) -> Option<&Purpose> {
-        let mut defaults = principal
-            .roles
-            .iter()
-            .filter_map(|role| self.purposes.defaults.get(role));
+        let mut defaults =
+            principal.roles.iter().filter_map(|role| self.purposes.defaults.get(role));
         defaults.next().map(|default| &default.purpose)
     }
 
@@ -219,10 +196,7 @@ impl PolicySet {
             return Ok(answer.determined_by);
         }
         let rule = answer.determined_by.first().cloned();
-        Err(Denial {
-            reason: DenialReason::RightNotHeld,
-            rule,
-        })
+        Err(Denial { reason: DenialReason::RightNotHeld, rule })
     }
 
     fn leaf(&self, purpose: &Purpose) -> Result<&PurposeNode, Denial> {
@@ -251,18 +225,12 @@ impl PolicySet {
         let usage = asking.usage()?;
         if !usage.permitted() {
             let rule = usage.determined_by.first().cloned();
-            return Err(Denial {
-                reason: DenialReason::PurposeNotAllowed,
-                rule,
-            });
+            return Err(Denial { reason: DenialReason::PurposeNotAllowed, rule });
         }
         let basis = node.basis(&dataset.jurisdiction);
         // What the law demands needs no notice; everything else does.
         if basis != LegalBasis::LegalObligation && !self.covers(&dataset.purposes, purpose) {
-            return Err(Denial {
-                reason: DenialReason::SourceNotNotified,
-                rule: None,
-            });
+            return Err(Denial { reason: DenialReason::SourceNotNotified, rule: None });
         }
         let columns = self.columns(&mut asking, &dataset.columns)?;
         Ok(ReadGrant {
@@ -290,11 +258,7 @@ impl PolicySet {
         let mut granted: BTreeMap<String, ColumnGrant> = BTreeMap::new();
         for column in columns {
             let (rule, determined_by) = self.column(asking, column)?;
-            let grant = ColumnGrant {
-                rule,
-                class: column.class,
-                determined_by,
-            };
+            let grant = ColumnGrant { rule, class: column.class, determined_by };
             match granted.get(&column.name) {
                 // Of two columns by one name the less visible counts.
                 Some(first) if first.rule >= rule => {}
@@ -321,17 +285,12 @@ impl PolicySet {
             content: column.is_content(),
             sensitive: node.special || column.class == KeyClass::Sensitive,
         })?;
-        let rule = answer
-            .level
-            .map_or(ColumnRule::Absent, |level| level.shown(node.masked));
+        let rule = answer.level.map_or(ColumnRule::Absent, |level| level.shown(node.masked));
         Ok((rule, Arc::clone(&answer.determined_by)))
     }
 
     fn check_default_purposes(&self, problems: &mut Vec<Problem>) {
-        let mut reporter = Reporter {
-            file: Purposes::FILE,
-            problems,
-        };
+        let mut reporter = Reporter { file: Purposes::FILE, problems };
         for (role, default) in &self.purposes.defaults {
             let purpose = &default.purpose;
             if !self.access.roles().contains(role) {
@@ -356,27 +315,18 @@ impl PolicySet {
             return false;
         };
         let circumstances = Circumstances {
-            principal: Principal {
-                id,
-                roles: vec![role.to_owned()],
-            },
+            principal: Principal { id, roles: vec![role.to_owned()] },
             purpose: purpose.clone(),
             table: String::new(),
             jurisdiction: String::new(),
         };
-        self.access
-            .ask(circumstances)
-            .usage()
-            .is_ok_and(|answer| answer.permitted())
+        self.access.ask(circumstances).usage().is_ok_and(|answer| answer.permitted())
     }
 }
 
 impl From<Failure> for Denial {
     fn from(failure: Failure) -> Self {
-        Self {
-            reason: DenialReason::EvaluationError,
-            rule: failure.rule,
-        }
+        Self { reason: DenialReason::EvaluationError, rule: failure.rule }
     }
 }
 

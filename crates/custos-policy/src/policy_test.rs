@@ -36,12 +36,7 @@ impl From<Problem> for TestOutcome {
     fn from(problem: Problem) -> Self {
         let failure = Some(problem.to_string());
         let name = "the test can be read".to_owned();
-        Self {
-            file: problem.file,
-            line: problem.line,
-            name,
-            failure,
-        }
+        Self { file: problem.file, line: problem.line, name, failure }
     }
 }
 
@@ -99,24 +94,15 @@ struct Test {
 }
 
 pub(crate) fn run(policies: &PolicySet, files: &PolicyFiles) -> Vec<TestOutcome> {
-    files
-        .tests()
-        .flat_map(|(file, text)| run_file(policies, file, text))
-        .collect()
+    files.tests().flat_map(|(file, text)| run_file(policies, file, text)).collect()
 }
 
 fn run_file(policies: &PolicySet, file: &str, text: &str) -> Vec<TestOutcome> {
     let mut problems = Vec::new();
     let mut outcomes = Vec::new();
-    let mut reporter = Reporter {
-        file,
-        problems: &mut problems,
-    };
+    let mut reporter = Reporter { file, problems: &mut problems };
     let root = reporter.parse(text);
-    if let Some(section) = root
-        .as_ref()
-        .and_then(|root| reporter.file(root, &["tests"]))
-    {
+    if let Some(section) = root.as_ref().and_then(|root| reporter.file(root, &["tests"])) {
         for node in reporter.required_list(section, "tests") {
             if let Some(test) = reporter.test(node) {
                 outcomes.push(TestOutcome {
@@ -145,10 +131,7 @@ impl Test {
             (None, None) => return Err("neither a right nor a purpose is asked for".to_owned()),
         };
         if actual != self.expected {
-            return Err(format!(
-                "expected {:?}, got {actual:?} by {rules:?}",
-                self.expected
-            ));
+            return Err(format!("expected {:?}, got {actual:?} by {rules:?}", self.expected));
         }
         match &self.rule {
             Some(rule) if !rules.contains(rule) => {
@@ -209,12 +192,8 @@ impl Reporter<'_> {
         let kind = section.field("kind").map(|node| self.choice(node, &KINDS));
         let table = section.field("table").map(|node| self.name(node));
         let rights = Right::ALL.map(|right| (right.as_str(), right));
-        let right = section
-            .field("right")
-            .map(|node| self.choice(node, &rights));
-        let place = section
-            .field("jurisdiction")
-            .and_then(|node| self.text(node));
+        let right = section.field("right").map(|node| self.choice(node, &rights));
+        let place = section.field("jurisdiction").and_then(|node| self.text(node));
         let rule = section.field("rule").and_then(|node| self.text(node));
         // A field that is there and wrong was reported above and spoils the test.
         let present = |ok: bool| ok.then_some(());
@@ -222,10 +201,7 @@ impl Reporter<'_> {
         present(kind != Some(None) && right != Some(None))?;
         Some(Test {
             name: name?.to_owned(),
-            principal: Principal {
-                id: "tester".parse().ok()?,
-                roles: vec![role?.to_owned()],
-            },
+            principal: Principal { id: "tester".parse().ok()?, roles: vec![role?.to_owned()] },
             purpose: purpose.flatten(),
             category: category.flatten(),
             kind: kind.flatten(),

@@ -30,14 +30,8 @@ pub enum Right {
 
 impl Right {
     /// All rights.
-    pub const ALL: [Self; 6] = [
-        Self::Lookup,
-        Self::Link,
-        Self::Export,
-        Self::Erase,
-        Self::Ingest,
-        Self::Administer,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Lookup, Self::Link, Self::Export, Self::Erase, Self::Ingest, Self::Administer];
 
     /// The name of the action in the access rules.
     pub const fn as_str(self) -> &'static str {

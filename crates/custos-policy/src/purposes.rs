@@ -19,10 +19,8 @@ pub enum OutputMode {
     Aggregate,
 }
 
-const OUTPUT_MODES: [(&str, OutputMode); 2] = [
-    ("row", OutputMode::Row),
-    ("aggregate", OutputMode::Aggregate),
-];
+const OUTPUT_MODES: [(&str, OutputMode); 2] =
+    [("row", OutputMode::Row), ("aggregate", OutputMode::Aggregate)];
 
 /// One purpose of the tree.
 #[derive(Debug)]
@@ -77,10 +75,7 @@ impl Purposes {
         jurisdictions: &BTreeSet<&str>,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let mut reporter = Reporter {
-            file: Self::FILE,
-            problems,
-        };
+        let mut reporter = Reporter { file: Self::FILE, problems };
         let root = reporter.parse(text);
         let keys = ["default_purposes", "purposes"];
         let Some(file) = root.as_ref().and_then(|root| reporter.file(root, &keys)) else {
@@ -95,26 +90,16 @@ impl Purposes {
         }
         reporter.check_parents(&entries);
         let mut defaults = BTreeMap::new();
-        if let Some(section) = file
-            .field("default_purposes")
-            .and_then(|node| reporter.mapping(node))
+        if let Some(section) =
+            file.field("default_purposes").and_then(|node| reporter.mapping(node))
         {
             for (role, node) in reporter.entries(section) {
                 if let Some(purpose) = reporter.name(node) {
-                    defaults.insert(
-                        role.to_owned(),
-                        DefaultPurpose {
-                            at: node.at,
-                            purpose,
-                        },
-                    );
+                    defaults.insert(role.to_owned(), DefaultPurpose { at: node.at, purpose });
                 }
             }
         }
-        Self {
-            by_key: inherit(entries, &mut reporter),
-            defaults,
-        }
+        Self { by_key: inherit(entries, &mut reporter), defaults }
     }
 
     pub(crate) fn get(&self, purpose: &Purpose) -> Option<&PurposeNode> {
@@ -124,11 +109,8 @@ impl Purposes {
 
 /// Hands output mode and bases down the tree; parents sort before their children.
 fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<String, PurposeNode> {
-    let parents: BTreeSet<String> = entries
-        .keys()
-        .filter_map(|key| parent(key))
-        .map(str::to_owned)
-        .collect();
+    let parents: BTreeSet<String> =
+        entries.keys().filter_map(|key| parent(key)).map(str::to_owned).collect();
     let mut nodes: BTreeMap<String, PurposeNode> = BTreeMap::new();
     for (key, (at, entry)) in entries {
         let above = parent(&key).and_then(|parent| nodes.get(parent));
@@ -148,20 +130,8 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
         let output = output.unwrap_or(OutputMode::Aggregate);
         let bases = bases.unwrap_or_else(|| Arc::new(Bases::strictest()));
         let leaf = !parents.contains(&key);
-        let Entry {
-            key: purpose,
-            name,
-            description,
-            ..
-        } = entry;
-        let node = PurposeNode {
-            key: purpose,
-            name,
-            description,
-            output,
-            leaf,
-            bases,
-        };
+        let Entry { key: purpose, name, description, .. } = entry;
+        let node = PurposeNode { key: purpose, name, description, output, leaf, bases };
         nodes.insert(key, node);
     }
     nodes
@@ -170,19 +140,15 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
 impl Reporter<'_> {
     fn purpose(&mut self, node: &Node, jurisdictions: &BTreeSet<&str>) -> Option<Entry> {
         let section = self.section(node, &["key", "name", "description", "output", "basis"])?;
-        let key = self
-            .required(section, "key")
-            .and_then(|node| self.name(node));
+        let key = self.required(section, "key").and_then(|node| self.name(node));
         let name = self.required_text(section, "name");
         let description = self.required_text(section, "description");
-        let output = section.field("output").map(|node| {
-            self.choice(node, &OUTPUT_MODES)
-                .unwrap_or(OutputMode::Aggregate)
-        });
-        let bases = section.field("basis").map(|node| {
-            self.bases(node, jurisdictions)
-                .unwrap_or_else(Bases::strictest)
-        });
+        let output = section
+            .field("output")
+            .map(|node| self.choice(node, &OUTPUT_MODES).unwrap_or(OutputMode::Aggregate));
+        let bases = section
+            .field("basis")
+            .map(|node| self.bases(node, jurisdictions).unwrap_or_else(Bases::strictest));
         Some(Entry {
             key: key?,
             name: name.unwrap_or_default().to_owned(),
@@ -197,19 +163,12 @@ impl Reporter<'_> {
         let default = self.required(section, "default");
         let default = default.and_then(|node| self.choice(node, &LegalBasis::NAMED));
         let mut bases = BTreeMap::new();
-        for (place, node) in self
-            .entries(section)
-            .into_iter()
-            .filter(|(key, _)| *key != "default")
+        for (place, node) in self.entries(section).into_iter().filter(|(key, _)| *key != "default")
         {
             if !jurisdictions.contains(place) {
                 let known = listed(jurisdictions.iter().copied());
                 let remedy = format!("use one of {known}, or add it to a regime in regimes.yaml");
-                self.report(
-                    node.at,
-                    format!("`{place}` is not a known jurisdiction"),
-                    remedy,
-                );
+                self.report(node.at, format!("`{place}` is not a known jurisdiction"), remedy);
             }
             if let Some(basis) = self.choice(node, &LegalBasis::NAMED) {
                 bases.insert(place.to_owned(), basis);

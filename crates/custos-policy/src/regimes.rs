@@ -51,15 +51,8 @@ const UNITS: [(&str, DeadlineUnit); 3] = [
     ("months", DeadlineUnit::Months),
 ];
 
-const REGIME_KEYS: [&str; 7] = [
-    "key",
-    "name",
-    "jurisdictions",
-    "acknowledge",
-    "answer",
-    "extension",
-    "opt_out",
-];
+const REGIME_KEYS: [&str; 7] =
+    ["key", "name", "jurisdictions", "acknowledge", "answer", "extension", "opt_out"];
 
 /// All regimes by key.
 #[derive(Debug, Default)]
@@ -71,16 +64,10 @@ impl Regimes {
     pub(crate) const FILE: &str = "regimes.yaml";
 
     pub(crate) fn read(text: &str, problems: &mut Vec<Problem>) -> Self {
-        let mut reporter = Reporter {
-            file: Self::FILE,
-            problems,
-        };
+        let mut reporter = Reporter { file: Self::FILE, problems };
         let mut entries = Entries::new();
         let root = reporter.parse(text);
-        if let Some(section) = root
-            .as_ref()
-            .and_then(|root| reporter.file(root, &["regimes"]))
-        {
+        if let Some(section) = root.as_ref().and_then(|root| reporter.file(root, &["regimes"])) {
             for node in reporter.required_list(section, "regimes") {
                 if let Some(regime) = reporter.regime(node) {
                     let key = regime.key.clone();
@@ -88,12 +75,7 @@ impl Regimes {
                 }
             }
         }
-        Self {
-            by_key: entries
-                .into_iter()
-                .map(|(key, (_, regime))| (key, regime))
-                .collect(),
-        }
+        Self { by_key: entries.into_iter().map(|(key, (_, regime))| (key, regime)).collect() }
     }
 
     /// The known jurisdictions.
@@ -115,9 +97,8 @@ impl Reporter<'_> {
             jurisdictions.extend(self.text(item).map(str::to_owned));
         }
         let acknowledge = self.deadline(section, "acknowledge");
-        let answer = self
-            .required(section, "answer")
-            .and_then(|_| self.deadline(section, "answer"));
+        let answer =
+            self.required(section, "answer").and_then(|_| self.deadline(section, "answer"));
         let extension = self.deadline(section, "extension");
         let opt_out = self.deadline(section, "opt_out");
         Some(Regime {
@@ -138,10 +119,7 @@ impl Reporter<'_> {
             && let Value::Number(count) = count.value
             && let Ok(count) = u32::try_from(count)
         {
-            return Some(Deadline {
-                count,
-                unit: self.choice(unit, &UNITS)?,
-            });
+            return Some(Deadline { count, unit: self.choice(unit, &UNITS)? });
         }
         let units = listed(UNITS.map(|(unit, _)| unit));
         let remedy = format!("write a number of one of {units}, such as `{{days: 30}}`");

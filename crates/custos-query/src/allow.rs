@@ -1,9 +1,9 @@
 //! What a plan may contain. Everything that is not listed here is refused.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::datasource::source::DataSourceExec;
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::DefaultTableSource;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;

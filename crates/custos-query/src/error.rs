@@ -104,7 +104,9 @@ impl Classify for QueryError {
             | Self::DivideByZero
             | Self::OutOfRange
             | Self::Compute => ErrorKind::Invalid,
-            Self::NotSelect { .. } | Self::NotSupported | Self::AggregateOnly { .. } => ErrorKind::Unsupported,
+            Self::NotSelect { .. } | Self::NotSupported | Self::AggregateOnly { .. } => {
+                ErrorKind::Unsupported
+            }
             Self::UnknownTable { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Denied,
             Self::TooLarge => ErrorKind::TooLarge,

@@ -14,18 +14,16 @@ use custos_consent::RowBasis;
 use custos_core::{Clock, PersonMap, Purpose, TableName};
 use custos_keys::KeyService;
 use custos_lake::{Access, Table, vault};
-use custos_policy::{
-    Decision, DenialReason, MaintenanceJob, OutputMode, PolicySet, Principal,
-};
+use custos_policy::{Decision, DenialReason, MaintenanceJob, OutputMode, PolicySet, Principal};
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider, TableProvider,
 };
+use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -211,11 +209,8 @@ impl Governor {
         let statement = parse(&outside.state, sql)?;
         let tables = self.views_of(&outside.state, &statement)?;
         self.provide(&tables, principal, purpose, &inside, &outside).await?;
-        let plan = outside
-            .state
-            .statement_to_plan(statement)
-            .await
-            .map_err(QueryError::from_planning)?;
+        let plan =
+            outside.state.statement_to_plan(statement).await.map_err(QueryError::from_planning)?;
         allow::logical(&plan)?;
         Ok(Governed {
             plan,
@@ -323,16 +318,13 @@ impl Governor {
             // Nobody was told of this purpose at that source, so for it the table has no rows.
             Decision::Deny(denial) if denial.reason == DenialReason::SourceNotNotified => None,
             Decision::Deny(denial) => {
-                return Err(QueryError::Denied {
-                    purpose: purpose.clone(),
-                    reason: denial.reason,
-                });
+                return Err(QueryError::Denied { purpose: purpose.clone(), reason: denial.reason });
             }
         };
         // What the law demands needs no notice at any source; `decide` says so of tables, too.
         let unlimited = grant.as_ref().is_some_and(|grant| grant.rows().basis == RowBasis::Always);
-        let sources = source
-            .sources_for(|notified| unlimited || self.policy.covers(notified, purpose));
+        let sources =
+            source.sources_for(|notified| unlimited || self.policy.covers(notified, purpose));
         Ok(GovernedTable::new(Arc::clone(source), grant, sources, Arc::clone(&self.shared)))
     }
 }
@@ -486,15 +478,15 @@ impl Executor {
     async fn start(
         &self,
         governed: &Governed<LogicalPlan>,
-    ) -> Result<(SchemaRef, Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>), QueryError>
-    {
+    ) -> Result<
+        (SchemaRef, Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>),
+        QueryError,
+    > {
         let visibility = self.visibility().await?;
         let mut state = governed.state.clone();
         state.config_mut().set_extension(visibility);
-        let plan = state
-            .create_physical_plan(&governed.plan)
-            .await
-            .map_err(QueryError::from_planning)?;
+        let plan =
+            state.create_physical_plan(&governed.plan).await.map_err(QueryError::from_planning)?;
         allow::physical(&*plan)?;
         let schema = plan.schema();
         let rows = execute_stream(plan, state.task_ctx()).map_err(QueryError::from_execution)?;
@@ -591,7 +583,8 @@ impl Executor {
             _ => Arc::new(self.read_persons().await?),
         };
         let tombstones = self.population.tombstones().await?;
-        let fresh = Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
+        let fresh =
+            Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
         Ok(fresh)
     }

@@ -166,10 +166,7 @@ impl Dense {
 
 async fn winners(table: &OpenTable, access: Access<'_>) -> Result<Winners, LakeError> {
     let spec = table.source.table().spec();
-    let columns = [
-        column_of(spec, ColumnRole::Key)?,
-        column_of(spec, ColumnRole::Version)?,
-    ];
+    let columns = [column_of(spec, ColumnRole::Key)?, column_of(spec, ColumnRole::Version)?];
     // Two records with equal keys and versions have equal content or were quarantined, so the
     // order in which files are read decides nothing.
     let mut newest: HashMap<[u8; 16], (i64, usize, usize)> = HashMap::new();

@@ -111,9 +111,9 @@ impl GovernedTable {
         let files = table.open(&snapshot.files, Access::Read(grant)).await?;
         Ok(Opened {
             grant: Arc::clone(grant),
-            tokens: Arc::new(self.shared.keys.mac_key(custos_keys::NamedKey::Tokens(
-                grant.purpose().clone(),
-            ))),
+            tokens: Arc::new(
+                self.shared.keys.mac_key(custos_keys::NamedKey::Tokens(grant.purpose().clone())),
+            ),
             table: Arc::new(OpenTable {
                 source: Arc::clone(&self.source),
                 version: snapshot.version,
@@ -273,9 +273,7 @@ impl Reader {
         let range = RowRange { row_group, rows };
         let batches = file.read(access, &self.columns, range, self.batch_rows)?;
         let this = Arc::clone(&self);
-        Ok(batches
-            .map(move |batch| this.show(&batch?))
-            .right_stream())
+        Ok(batches.map(move |batch| this.show(&batch?)).right_stream())
     }
 
     /// The visible rows of a row group: nothing, if none are.
@@ -362,9 +360,7 @@ fn columns_to_read(shown: &[Shown], opened: &Opened) -> Vec<usize> {
     let mut columns: Vec<usize> = shown
         .iter()
         .filter(|shown| match shown {
-            Shown::Value(at) => {
-                !matches!(rule(opened, *at), ColumnRule::Absent)
-            }
+            Shown::Value(at) => !matches!(rule(opened, *at), ColumnRule::Absent),
             Shown::PersonId(_) | Shown::SubjectId(_) => true,
         })
         .map(|shown| shown.lake_column())

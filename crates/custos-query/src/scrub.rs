@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::UInt64Array;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, StringBuilder, make_array};
 use arrow::compute::take;
 use arrow::datatypes::DataType;
-use arrow::array::UInt64Array;
 use datafusion::error::{DataFusionError, Result};
 
 /// An array equal to this one whose buffers hold nothing else.

@@ -25,13 +25,8 @@ pub fn cargo() -> Command {
 fn describes_a_package(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || name.starts_with("CARGO_MANIFEST_")
-        || [
-            "CARGO_BIN_NAME",
-            "CARGO_CRATE_NAME",
-            "CARGO_PRIMARY_PACKAGE",
-            "OUT_DIR",
-        ]
-        .contains(&name)
+        || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"]
+            .contains(&name)
 }
 
 /// What `command` printed.
@@ -40,11 +35,7 @@ fn describes_a_package(name: &str) -> bool {
 /// The command did not start, failed, or printed something other than UTF-8.
 pub(crate) fn output(mut command: Command) -> Result<String> {
     let output = command.output().context("cargo did not start")?;
-    ensure!(
-        output.status.success(),
-        "cargo failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "cargo failed: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).context("cargo printed something other than UTF-8")
 }
 

@@ -23,12 +23,10 @@ pub fn crate_map(workspace: &Workspace) -> String {
 /// # Errors
 /// One of the two lines is missing.
 pub fn with_crate_map(readme: &str, table: &str) -> Result<String> {
-    let (before, rest) = readme
-        .split_once(BEGIN)
-        .with_context(|| format!("README.md has no line `{BEGIN}`"))?;
-    let (_, after) = rest
-        .split_once(END)
-        .with_context(|| format!("README.md has no line `{END}`"))?;
+    let (before, rest) =
+        readme.split_once(BEGIN).with_context(|| format!("README.md has no line `{BEGIN}`"))?;
+    let (_, after) =
+        rest.split_once(END).with_context(|| format!("README.md has no line `{END}`"))?;
     Ok(format!("{before}{BEGIN}\n{table}{END}{after}"))
 }
 

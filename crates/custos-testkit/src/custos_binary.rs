@@ -27,11 +27,7 @@ pub fn custos_binary() -> Result<PathBuf> {
 /// `target/ci` of both `target/ci/deps/it-0123` and `target/ci/bench`.
 fn profile_folder(running: &Path) -> Option<&Path> {
     let folder = running.parent()?;
-    if folder.ends_with("deps") {
-        folder.parent()
-    } else {
-        Some(folder)
-    }
+    if folder.ends_with("deps") { folder.parent() } else { Some(folder) }
 }
 
 /// The Cargo profile whose output lies in `folder`: all are named alike, but for `dev`.
@@ -44,19 +40,9 @@ fn profile_name(folder: &Path) -> Option<&str> {
 
 fn build(folder: &Path) -> Result<()> {
     let profile = profile_name(folder).context("not run from a Cargo target folder")?;
-    let target = folder
-        .parent()
-        .context("not run from a Cargo target folder")?;
+    let target = folder.parent().context("not run from a Cargo target folder")?;
     let status = cargo()
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "custos",
-            "--profile",
-            profile,
-            "--target-dir",
-        ])
+        .args(["build", "--quiet", "--package", "custos", "--profile", profile, "--target-dir"])
         .arg(target)
         .status()
         .context("cargo did not start")?;

@@ -26,11 +26,7 @@ impl DependencyTree {
         let found = metadata(&["--filter-platform", &host_triple()?])?;
         let nodes = found.resolve.context("cargo metadata has no graph")?.nodes;
         Ok(Self {
-            packages: found
-                .packages
-                .into_iter()
-                .map(|it| (it.id.clone(), it))
-                .collect(),
+            packages: found.packages.into_iter().map(|it| (it.id.clone(), it)).collect(),
             links: nodes
                 .into_iter()
                 .map(|node| {
@@ -65,9 +61,6 @@ impl DependencyTree {
                 }
             }
         }
-        Ok(seen
-            .into_iter()
-            .filter_map(|id| Some(self.packages.get(id)?.name.as_str()))
-            .collect())
+        Ok(seen.into_iter().filter_map(|id| Some(self.packages.get(id)?.name.as_str())).collect())
     }
 }

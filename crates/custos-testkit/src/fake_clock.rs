@@ -14,9 +14,7 @@ pub struct FakeClock {
 impl FakeClock {
     /// A clock that shows `now`.
     pub const fn at(now: Timestamp) -> Self {
-        Self {
-            micros: AtomicI64::new(now.micros()),
-        }
+        Self { micros: AtomicI64::new(now.micros()) }
     }
 
     /// Shows `now` from here on; may go back in time, as clocks of machines do.

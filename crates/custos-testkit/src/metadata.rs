@@ -83,8 +83,6 @@ impl Edge {
 /// Cargo failed, or its document has changed.
 pub(crate) fn metadata(arguments: &[&str]) -> Result<Metadata> {
     let mut command = cargo();
-    command
-        .args(["metadata", "--offline", "--format-version", "1"])
-        .args(arguments);
+    command.args(["metadata", "--offline", "--format-version", "1"]).args(arguments);
     serde_json::from_str(&output(command)?).context("cargo metadata is not as expected")
 }

@@ -83,11 +83,7 @@ fn walk(folder: &Path, prefix: &str, ignored: &[&str], into: &mut Vec<SourceFile
         if ignored.contains(&name.as_str()) {
             continue;
         }
-        let path = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}/{name}")
-        };
+        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
         let kind = entry.file_type().with_context(failed)?;
         if kind.is_dir() {
             walk(&entry.path(), &path, ignored, into)?;

@@ -29,11 +29,7 @@ pub struct Finding {
 
 impl Finding {
     pub(crate) fn new(path: &str, line: usize, problem: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            problem: problem.into(),
-        }
+        Self { path: path.to_owned(), line, problem: problem.into() }
     }
 }
 
@@ -51,11 +47,7 @@ pub fn crate_table(sources: &Sources, workspace: &Workspace) -> Vec<Finding> {
     match with_crate_map(&readme.text, &crate_map(workspace)) {
         Ok(fresh) if fresh == readme.text => Vec::new(),
         Ok(_) => {
-            vec![Finding::new(
-                "README.md",
-                1,
-                "the crate table is old: run `cargo xtask map`",
-            )]
+            vec![Finding::new("README.md", 1, "the crate table is old: run `cargo xtask map`")]
         }
         Err(error) => vec![Finding::new("README.md", 1, error.to_string())],
     }
@@ -86,10 +78,7 @@ mod tests {
 
     /// What `rule` finds in one file, as `line: problem`.
     pub(crate) fn found(rule: fn(&Sources) -> Vec<Finding>, path: &str, text: &str) -> Vec<String> {
-        let file = SourceFile {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        };
+        let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
         rule(&Sources::from_files(vec![file]))
             .into_iter()
             .map(|finding| format!("{}: {}", finding.line, finding.problem))

@@ -50,10 +50,7 @@ impl Workspace {
     pub fn load() -> Result<Self> {
         let mut packages = metadata(&["--no-deps"])?.packages;
         packages.sort_by_key(|package| {
-            (
-                CRATES.iter().position(|name| *name == package.name),
-                package.name.clone(),
-            )
+            (CRATES.iter().position(|name| *name == package.name), package.name.clone())
         });
         Ok(Self { packages })
     }
@@ -65,15 +62,9 @@ impl Workspace {
 
     /// Which of our packages `package` links, in the order of [`CRATES`].
     pub fn edges<'a>(&'a self, package: &'a Package) -> impl Iterator<Item = &'a str> {
-        self.packages
-            .iter()
-            .map(|other| other.name.as_str())
-            .filter(|name| {
-                package
-                    .dependencies
-                    .iter()
-                    .any(|edge| edge.is_normal() && edge.name == *name)
-            })
+        self.packages.iter().map(|other| other.name.as_str()).filter(|name| {
+            package.dependencies.iter().any(|edge| edge.is_normal() && edge.name == *name)
+        })
     }
 
     /// Which of our packages name `dependency` among what they link.
@@ -81,25 +72,15 @@ impl Workspace {
         self.packages
             .iter()
             .filter(move |package| {
-                package
-                    .dependencies
-                    .iter()
-                    .any(|edge| edge.is_normal() && edge.name == dependency)
+                package.dependencies.iter().any(|edge| edge.is_normal() && edge.name == dependency)
             })
             .map(|package| package.name.as_str())
     }
 
     /// The folder of `package`, from the workspace root, with `/` between the parts.
     pub fn folder(package: &Package) -> String {
-        let folder = package
-            .manifest_path
-            .parent()
-            .unwrap_or_else(|| Path::new(""));
+        let folder = package.manifest_path.parent().unwrap_or_else(|| Path::new(""));
         let folder = folder.strip_prefix(workspace_root()).unwrap_or(folder);
-        folder
-            .iter()
-            .map(|part| part.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join("/")
+        folder.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
     }
 }

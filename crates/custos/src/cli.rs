@@ -43,8 +43,10 @@ pub(crate) enum Command {
         dir: PathBuf,
     },
     /// Load files of a source under its contract.
-    #[command(after_help = "Example:\n  custos ingest --contract pos_orders.yaml orders-2026-10.csv.gz\n  \
-                            custos ingest --contract pos_orders.yaml --replay")]
+    #[command(
+        after_help = "Example:\n  custos ingest --contract pos_orders.yaml orders-2026-10.csv.gz\n  \
+                            custos ingest --contract pos_orders.yaml --replay"
+    )]
     Ingest(IngestArgs),
     /// Find out which accounts are one person.
     Resolve(JsonArg),
@@ -197,8 +199,10 @@ pub(crate) enum RequestType {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RequestCommand {
     /// Receive a request; the person is in no query from then on.
-    #[command(after_help = "Example:\n  custos request open --type erasure --subject email:ana@example.com \\\n    \
-                            --regime gdpr --verified-by 'J. Weber' --wait L2 --certificate ana.jws")]
+    #[command(
+        after_help = "Example:\n  custos request open --type erasure --subject email:ana@example.com \\\n    \
+                            --regime gdpr --verified-by 'J. Weber' --wait L2 --certificate ana.jws"
+    )]
     Open {
         /// What is asked for.
         #[arg(long = "type", value_enum)]

@@ -14,7 +14,6 @@ mod request;
 mod resolve;
 mod serve;
 mod sql;
-mod subject;
 
 pub(crate) use certificate::print as print_certificate;
 pub(crate) use consent::import as import_consents;

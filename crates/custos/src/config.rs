@@ -95,8 +95,11 @@ impl Config {
                 })?,
         };
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            Failure::new(ErrorKind::NotFound, format!("`{}` cannot be read: {error}", path.display()))
-                .with_hint("make an installation with `custos init DIR`")
+            Failure::new(
+                ErrorKind::NotFound,
+                format!("`{}` cannot be read: {error}", path.display()),
+            )
+            .with_hint("make an installation with `custos init DIR`")
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::parse(&text, folder, environment).map_err(|problems| {

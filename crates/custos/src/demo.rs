@@ -134,7 +134,14 @@ fn seen_in_silos(silos: &Silos, customers: u32) -> Result<(), Failure> {
 async fn ingest(installation: &Installation, silos: &Silos) -> Result<(), Failure> {
     let ingest = installation.ingest()?;
     let mut table = output::table([
-        "source", "read", "stored", "updated", "duplicate", "quarantined", "barred", "rows/s",
+        "source",
+        "read",
+        "stored",
+        "updated",
+        "duplicate",
+        "quarantined",
+        "barred",
+        "rows/s",
     ]);
     for (name, text) in embedded::CONTRACTS {
         let contract = ingest.register(name, text).await?;
@@ -146,8 +153,8 @@ async fn ingest(installation: &Installation, silos: &Silos) -> Result<(), Failur
         let LoadCounts { read, stored, updated, duplicate, quarantined, barred } = report.counts;
         let speed = read as f64 / began.elapsed().as_secs_f64();
         let counts = [read, stored, updated, duplicate, quarantined, barred, speed as u64];
-        let cells = std::iter::once(contract.id.to_string())
-            .chain(counts.iter().map(ToString::to_string));
+        let cells =
+            std::iter::once(contract.id.to_string()).chain(counts.iter().map(ToString::to_string));
         table.add_row(cells);
     }
     output::line(table.to_string())
@@ -239,11 +246,7 @@ async fn erase(installation: &Installation, silos: &Silos) -> Result<RequestView
     Ok(view)
 }
 
-fn certificate(
-    installation: &Installation,
-    dir: &Path,
-    view: &RequestView,
-) -> Result<(), Failure> {
+fn certificate(installation: &Installation, dir: &Path, view: &RequestView) -> Result<(), Failure> {
     let certificate = view.certificate.as_ref().ok_or_else(|| {
         Failure::new(ErrorKind::Internal, "the erasure ended without a certificate")
     })?;

@@ -47,6 +47,7 @@ from_classified!(
     custos_core::StoreError,
     custos_erasure::CertificateError,
     custos_erasure::ErasureError,
+    custos_erasure::SubjectRefError,
     custos_ingest::IngestError,
     custos_keys::KeyError,
     custos_lake::LakeError,

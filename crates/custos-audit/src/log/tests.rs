@@ -56,9 +56,7 @@ fn entry(number: u64) -> Entry {
 
 async fn filled(size: u64) -> (Arc<MemoryAuditStore>, AuditLog) {
     let (store, log) = log().await;
-    log.append_all(&(0..size).map(entry).collect::<Vec<_>>())
-        .await
-        .unwrap();
+    log.append_all(&(0..size).map(entry).collect::<Vec<_>>()).await.unwrap();
     (store, log)
 }
 
@@ -87,11 +85,7 @@ async fn every_entry_of_every_size_is_proven() {
 async fn prove_all(store: &MemoryAuditStore, log: &AuditLog, head: &SignedHead) {
     for index in 0..head.size {
         let proof = log.prove(index, head.size).await.unwrap();
-        assert!(
-            is_included(&leaf(store, index).await, &proof, head),
-            "{index} of {}",
-            head.size
-        );
+        assert!(is_included(&leaf(store, index).await, &proof, head), "{index} of {}", head.size);
     }
 }
 
@@ -106,13 +100,7 @@ async fn a_proof_shows_nothing_but_its_own_entry() {
         assert!(included(&bytes, &proof));
         assert!(!included(&leaf(&store, (index + 1) % 70).await, &proof));
         for other in (0..72).filter(|other| *other != index) {
-            assert!(!included(
-                &bytes,
-                &InclusionProof {
-                    index: other,
-                    ..proof.clone()
-                }
-            ));
+            assert!(!included(&bytes, &InclusionProof { index: other, ..proof.clone() }));
         }
         for at in 0..proof.path.len() {
             let mut changed = proof.clone();
@@ -125,13 +113,7 @@ async fn a_proof_shows_nothing_but_its_own_entry() {
             longer.path.insert(at, proof.path[at]);
             assert!(!included(&bytes, &longer));
         }
-        assert!(!included(
-            &bytes,
-            &InclusionProof {
-                size: 69,
-                ..proof.clone()
-            }
-        ));
+        assert!(!included(&bytes, &InclusionProof { size: 69, ..proof.clone() }));
     }
 }
 
@@ -165,19 +147,10 @@ async fn an_untouched_log_verifies_over_many_pages() {
     let (_store, log) = filled(3).await;
     assert_eq!(log.verify().await.unwrap().heads_checked, 0);
     log.head().await.unwrap();
-    log.append_all(&(0..9000).map(entry).collect::<Vec<_>>())
-        .await
-        .unwrap();
+    log.append_all(&(0..9000).map(entry).collect::<Vec<_>>()).await.unwrap();
     let head = log.head().await.unwrap();
     let found = log.verify().await.unwrap();
-    assert_eq!(
-        found,
-        Verification {
-            size: 9003,
-            root: head.root,
-            heads_checked: 2
-        }
-    );
+    assert_eq!(found, Verification { size: 9003, root: head.root, heads_checked: 2 });
     for index in [0, 255, 256, 4096, 8191, 9002] {
         log.prove(index, 9003).await.unwrap();
     }
@@ -188,19 +161,14 @@ async fn the_empty_log_has_a_head_and_verifies() {
     let (_store, log) = log().await;
     assert_eq!(log.head().await.unwrap().size, 0);
     assert_eq!(log.verify().await.unwrap().heads_checked, 1);
-    assert!(matches!(
-        log.prove(0, 0).await,
-        Err(AuditError::OutOfRange { .. })
-    ));
+    assert!(matches!(log.prove(0, 0).await, Err(AuditError::OutOfRange { .. })));
 }
 
 /// Changes a log of 40 entries with heads of 10, 20, 30 and 40, and verifies it.
 async fn verified_after(tamper: impl FnOnce(&mut Vec<Vec<u8>>)) -> AuditError {
     let (store, log) = log().await;
     for ten in 0..4 {
-        log.append_all(&(ten * 10..ten * 10 + 10).map(entry).collect::<Vec<_>>())
-            .await
-            .unwrap();
+        log.append_all(&(ten * 10..ten * 10 + 10).map(entry).collect::<Vec<_>>()).await.unwrap();
         log.head().await.unwrap();
     }
     log.verify().await.unwrap();
@@ -208,10 +176,7 @@ async fn verified_after(tamper: impl FnOnce(&mut Vec<Vec<u8>>)) -> AuditError {
     let error = log.verify().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Integrity);
     let cold = on(&store, log.key);
-    assert_eq!(
-        cold.verify().await.unwrap_err().to_string(),
-        error.to_string()
-    );
+    assert_eq!(cold.verify().await.unwrap_err().to_string(), error.to_string());
     error
 }
 
@@ -246,29 +211,14 @@ async fn a_cut_log_is_found_by_its_heads() {
 #[tokio::test]
 async fn exchanged_and_removed_entries_are_found() {
     let error = verified_after(|leaves| leaves.swap(11, 12)).await;
-    assert!(matches!(
-        error,
-        AuditError::Changed {
-            first: 10,
-            size: 20
-        }
-    ));
+    assert!(matches!(error, AuditError::Changed { first: 10, size: 20 }));
     let error = verified_after(|leaves| drop(leaves.remove(25))).await;
-    assert!(matches!(
-        error,
-        AuditError::Changed {
-            first: 20,
-            size: 30
-        }
-    ));
+    assert!(matches!(error, AuditError::Changed { first: 20, size: 30 }));
     let error = verified_after(|leaves| {
         let again = leaves[5].clone();
         leaves.insert(6, again);
     });
-    assert!(matches!(
-        error.await,
-        AuditError::Changed { first: 0, size: 10 }
-    ));
+    assert!(matches!(error.await, AuditError::Changed { first: 0, size: 10 }));
 }
 
 #[tokio::test]
@@ -277,9 +227,7 @@ async fn a_log_cut_together_with_its_heads_is_found_by_a_head_kept_elsewhere() {
     let witnessed = log.head().await.unwrap();
     let shorter = Arc::new(MemoryAuditStore::new());
     let log = on(&shorter, log.key);
-    log.append_all(&(0..20).map(entry).collect::<Vec<_>>())
-        .await
-        .unwrap();
+    log.append_all(&(0..20).map(entry).collect::<Vec<_>>()).await.unwrap();
     log.verify().await.unwrap();
     let error = log.verify_against(&[witnessed]).await.unwrap_err();
     assert!(matches!(error, AuditError::Truncated { size: 30, len: 20 }));
@@ -309,17 +257,10 @@ async fn logs_on_one_store_agree_whoever_appends() {
     let keys = keys().await;
     let [first, second] = [(); 2].map(|()| on(&store, keys.signing_key()));
     for number in 0..50 {
-        let (writer, reader) = if number % 2 == 0 {
-            (&first, &second)
-        } else {
-            (&second, &first)
-        };
+        let (writer, reader) = if number % 2 == 0 { (&first, &second) } else { (&second, &first) };
         assert_eq!(writer.append(entry(number)).await.unwrap(), number);
         let head = reader.head().await.unwrap();
-        assert_eq!(
-            (head.size, head.root),
-            (number + 1, writer.head().await.unwrap().root)
-        );
+        assert_eq!((head.size, head.root), (number + 1, writer.head().await.unwrap().root));
     }
 }
 
@@ -327,12 +268,7 @@ async fn logs_on_one_store_agree_whoever_appends() {
 async fn an_exported_entry_is_word_for_word_what_was_hashed() {
     let (store, log) = filled(7).await;
     let page = log.export(2, 3).await.unwrap();
-    assert_eq!(
-        page.iter()
-            .map(|exported| exported.index)
-            .collect::<Vec<_>>(),
-        [2, 3, 4]
-    );
+    assert_eq!(page.iter().map(|exported| exported.index).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(page[0].leaf(), leaf(&store, 2).await);
     assert_eq!(page[0].entry().unwrap(), entry(2));
     assert_eq!(
@@ -350,8 +286,5 @@ async fn a_head_and_a_proof_survive_being_json() {
     assert_eq!(serde_json::from_str::<SignedHead>(&json).unwrap(), head);
     let proof = log.prove(4, 9).await.unwrap();
     let json = serde_json::to_string(&proof).unwrap();
-    assert_eq!(
-        serde_json::from_str::<InclusionProof>(&json).unwrap(),
-        proof
-    );
+    assert_eq!(serde_json::from_str::<InclusionProof>(&json).unwrap(), proof);
 }

@@ -27,20 +27,11 @@ impl TreeHash {
 
     /// The hash of a leaf's bytes.
     pub fn of_leaf(bytes: &[u8]) -> Self {
-        Self(
-            Sha256::new()
-                .chain_update([0])
-                .chain_update(bytes)
-                .finalize()
-                .into(),
-        )
+        Self(Sha256::new().chain_update([0]).chain_update(bytes).finalize().into())
     }
 
     pub(crate) fn of_node(left: &Self, right: &Self) -> Self {
-        let hash = Sha256::new()
-            .chain_update([1])
-            .chain_update(left.0)
-            .chain_update(right.0);
+        let hash = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
         Self(hash.finalize().into())
     }
 }
@@ -68,8 +59,6 @@ impl Serialize for TreeHash {
 
 impl<'de> Deserialize<'de> for TreeHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -66,11 +66,7 @@ fn a_root_of_the_past_is_that_of_the_definition() {
     let tree = tree(1100);
     let blocks = blocks(1100);
     for size in (0..=1100).filter(|&size| is_telling(size)) {
-        assert_eq!(
-            tree.root_of(size, &blocks),
-            Some(naive_of(size)),
-            "size {size}"
-        );
+        assert_eq!(tree.root_of(size, &blocks), Some(naive_of(size)), "size {size}");
     }
 }
 

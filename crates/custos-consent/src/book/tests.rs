@@ -29,22 +29,10 @@ fn state_after(events: &[ConsentEvent], now: i64) -> ConsentState {
 fn the_latest_event_wins_and_at_equal_times_the_more_restrictive() {
     use ConsentStatus::{Given, Objected, Refused, Withdrawn};
     assert_eq!(state_after(&[], 9), ConsentState::Absent);
-    assert_eq!(
-        state_after(&[event(Refused, 1), event(Given, 2)], 9),
-        ConsentState::Given
-    );
-    assert_eq!(
-        state_after(&[event(Given, 1), event(Withdrawn, 2)], 9),
-        ConsentState::Withdrawn
-    );
-    assert_eq!(
-        state_after(&[event(Given, 2), event(Refused, 2)], 9),
-        ConsentState::Refused
-    );
-    assert_eq!(
-        state_after(&[event(Objected, 2), event(Refused, 2)], 9),
-        ConsentState::Objected
-    );
+    assert_eq!(state_after(&[event(Refused, 1), event(Given, 2)], 9), ConsentState::Given);
+    assert_eq!(state_after(&[event(Given, 1), event(Withdrawn, 2)], 9), ConsentState::Withdrawn);
+    assert_eq!(state_after(&[event(Given, 2), event(Refused, 2)], 9), ConsentState::Refused);
+    assert_eq!(state_after(&[event(Objected, 2), event(Refused, 2)], 9), ConsentState::Objected);
 }
 
 #[test]
@@ -54,65 +42,32 @@ fn what_is_not_a_grant_never_loosens() {
         state_after(&[event(Restricted, 1), event(Withdrawn, 2)], 9),
         ConsentState::Restricted
     );
+    assert_eq!(state_after(&[event(Refused, 1), event(Expired, 2)], 9), ConsentState::Refused);
     assert_eq!(
-        state_after(&[event(Refused, 1), event(Expired, 2)], 9),
-        ConsentState::Refused
-    );
-    assert_eq!(
-        state_after(
-            &[event(Restricted, 1), event(Given, 2), event(Withdrawn, 3)],
-            9
-        ),
+        state_after(&[event(Restricted, 1), event(Given, 2), event(Withdrawn, 3)], 9),
         ConsentState::Withdrawn
     );
 }
 
 #[test]
 fn a_grant_needs_authority_and_a_refusal_does_not() {
-    let without = |status, instant| ConsentEvent {
-        authority: false,
-        ..event(status, instant)
-    };
+    let without = |status, instant| ConsentEvent { authority: false, ..event(status, instant) };
+    assert_eq!(state_after(&[without(ConsentStatus::Given, 1)], 9), ConsentState::Absent);
     assert_eq!(
-        state_after(&[without(ConsentStatus::Given, 1)], 9),
-        ConsentState::Absent
-    );
-    assert_eq!(
-        state_after(
-            &[
-                event(ConsentStatus::Given, 1),
-                without(ConsentStatus::Refused, 2)
-            ],
-            9
-        ),
+        state_after(&[event(ConsentStatus::Given, 1), without(ConsentStatus::Refused, 2)], 9),
         ConsentState::Refused
     );
     assert_eq!(
-        state_after(
-            &[
-                event(ConsentStatus::Refused, 1),
-                without(ConsentStatus::Given, 2)
-            ],
-            9
-        ),
+        state_after(&[event(ConsentStatus::Refused, 1), without(ConsentStatus::Given, 2)], 9),
         ConsentState::Refused
     );
 }
 
 #[test]
 fn a_grant_runs_out_at_its_instant_and_the_book_says_when() {
-    let grant = ConsentEvent {
-        expires_at: Some(at(5)),
-        ..event(ConsentStatus::Given, 1)
-    };
-    assert_eq!(
-        state_after(std::slice::from_ref(&grant), 4),
-        ConsentState::Given
-    );
-    assert_eq!(
-        state_after(std::slice::from_ref(&grant), 5),
-        ConsentState::Expired
-    );
+    let grant = ConsentEvent { expires_at: Some(at(5)), ..event(ConsentStatus::Given, 1) };
+    assert_eq!(state_after(std::slice::from_ref(&grant), 4), ConsentState::Given);
+    assert_eq!(state_after(std::slice::from_ref(&grant), 5), ConsentState::Expired);
 
     let later = ConsentEvent {
         rid: Rid::new(2),
@@ -124,10 +79,7 @@ fn a_grant_runs_out_at_its_instant_and_the_book_says_when() {
         expires_at: Some(at(2)),
         ..event(ConsentStatus::Given, 0)
     };
-    let taken_back = ConsentEvent {
-        rid: Rid::new(3),
-        ..event(ConsentStatus::Withdrawn, 1)
-    };
+    let taken_back = ConsentEvent { rid: Rid::new(3), ..event(ConsentStatus::Withdrawn, 1) };
     let book = ConsentBook::from_events([later, grant, withdrawn, taken_back]);
     let email = purpose("marketing.email");
     assert_eq!(book.next_change(&email, at(1)), Some(at(5)));
@@ -140,10 +92,7 @@ fn a_grant_runs_out_at_its_instant_and_the_book_says_when() {
 fn an_event_covers_the_purposes_within_its_own_and_no_others() {
     let book = ConsentBook::from_events([
         event(ConsentStatus::Given, 1),
-        ConsentEvent {
-            purpose: purpose("marketing"),
-            ..event(ConsentStatus::Withdrawn, 2)
-        },
+        ConsentEvent { purpose: purpose("marketing"), ..event(ConsentStatus::Withdrawn, 2) },
     ]);
     let state = |name| book.state(Rid::new(1), &purpose(name), at(9));
     assert_eq!(state("marketing"), ConsentState::Withdrawn);
@@ -152,18 +101,12 @@ fn an_event_covers_the_purposes_within_its_own_and_no_others() {
     assert_eq!(state("market"), ConsentState::Absent);
 
     let narrow = ConsentBook::from_events([event(ConsentStatus::Given, 1)]);
-    assert_eq!(
-        narrow.state(Rid::new(1), &purpose("marketing"), at(9)),
-        ConsentState::Absent
-    );
+    assert_eq!(narrow.state(Rid::new(1), &purpose("marketing"), at(9)), ConsentState::Absent);
 }
 
 #[test]
 fn an_event_about_nobody_is_left_out() {
-    let nobody = ConsentEvent {
-        rid: Rid::NONE,
-        ..event(ConsentStatus::Given, 1)
-    };
+    let nobody = ConsentEvent { rid: Rid::NONE, ..event(ConsentStatus::Given, 1) };
     assert_eq!(ConsentBook::from_events([nobody]), ConsentBook::default());
 }
 
@@ -174,18 +117,12 @@ fn naive_state(
     purpose: &Purpose,
     now: Timestamp,
 ) -> ConsentState {
-    let covering = || {
-        events
-            .iter()
-            .filter(|event| event.rid == rid && purpose.is_within(&event.purpose))
-    };
+    let covering =
+        || events.iter().filter(|event| event.rid == rid && purpose.is_within(&event.purpose));
     let grant = covering()
         .filter(|event| event.status == ConsentStatus::Given && event.authority)
         .max_by_key(|event| {
-            (
-                event.at,
-                std::cmp::Reverse(event.expires_at.map_or(i64::MAX, Timestamp::micros)),
-            )
+            (event.at, std::cmp::Reverse(event.expires_at.map_or(i64::MAX, Timestamp::micros)))
         });
     let ending = covering()
         .filter(|event| event.status != ConsentStatus::Given)

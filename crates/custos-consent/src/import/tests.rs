@@ -11,17 +11,8 @@ fn read(text: &str) -> CsvImport {
 fn problems(import: &CsvImport) -> Vec<(u64, &str)> {
     let printed = format!("{import:?}");
     assert!(!printed.contains("canary"), "{printed}");
-    assert!(
-        import
-            .problems
-            .iter()
-            .all(|problem| !problem.remedy.is_empty())
-    );
-    import
-        .problems
-        .iter()
-        .map(|problem| (problem.line, problem.message.as_str()))
-        .collect()
+    assert!(import.problems.iter().all(|problem| !problem.remedy.is_empty()));
+    import.problems.iter().map(|problem| (problem.line, problem.message.as_str())).collect()
 }
 
 #[test]
@@ -50,38 +41,27 @@ fn scope_and_expiry_are_read_where_the_header_names_them() {
     assert_eq!(problems(&import), []);
     assert_eq!(import.rows[0].scope.as_deref(), Some("pos"));
     assert_eq!(
-        import.rows[0]
-            .expires_at
-            .map(|at| at.to_string())
-            .as_deref(),
+        import.rows[0].expires_at.map(|at| at.to_string()).as_deref(),
         Some("2027-03-01T10:00:00Z")
     );
-    assert_eq!(
-        (&import.rows[0].notice, &import.rows[0].channel),
-        (&None, &None)
-    );
+    assert_eq!((&import.rows[0].notice, &import.rows[0].channel), (&None, &None));
 }
 
 #[test]
 fn a_customer_id_without_scope_is_a_problem() {
-    let import = read(&format!(
-        "{HEADER}\ncustomer_id,canary,marketing,given,2026-03-01T10:00:00Z,,\n"
-    ));
+    let import =
+        read(&format!("{HEADER}\ncustomer_id,canary,marketing,given,2026-03-01T10:00:00Z,,\n"));
     assert_eq!(
         problems(&import),
-        [(
-            2,
-            "`scope` is missing, and a customer id means nothing without it"
-        )]
+        [(2, "`scope` is missing, and a customer id means nothing without it")]
     );
     assert!(import.rows.is_empty());
 }
 
 #[test]
 fn every_problem_of_a_row_is_named_and_the_rows_around_it_are_kept() {
-    let import = read(&format!(
-        "{HEADER}\n{ROW}\nfax,,Canary Purpose,canary,canary-yesterday,,\n\n{ROW}\n"
-    ));
+    let import =
+        read(&format!("{HEADER}\n{ROW}\nfax,,Canary Purpose,canary,canary-yesterday,,\n\n{ROW}\n"));
     assert_eq!(
         problems(&import),
         [
@@ -92,21 +72,13 @@ fn every_problem_of_a_row_is_named_and_the_rows_around_it_are_kept() {
             (3, "`at` is not an instant with its offset from UTC"),
         ]
     );
-    assert_eq!(
-        import.rows.iter().map(|row| row.line).collect::<Vec<_>>(),
-        [2, 5]
-    );
+    assert_eq!(import.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5]);
 }
 
 #[test]
 fn a_name_does_not_say_whose_consent_it_is() {
-    let import = read(&format!(
-        "{HEADER}\nname,canary,marketing,given,2026-03-01T10:00:00Z,,\n"
-    ));
-    assert_eq!(
-        problems(&import),
-        [(2, "`identifier_type` does not point to one person")]
-    );
+    let import = read(&format!("{HEADER}\nname,canary,marketing,given,2026-03-01T10:00:00Z,,\n"));
+    assert_eq!(problems(&import), [(2, "`identifier_type` does not point to one person")]);
 }
 
 #[test]
@@ -125,20 +97,14 @@ fn missing_and_extra_columns_are_named() {
 fn a_header_that_is_none_is_named_by_place() {
     let import = read(&format!("{ROW}\n{ROW}\n"));
     let named = problems(&import);
-    assert_eq!(
-        named[0],
-        (1, "the header's column 1 is none of consent events")
-    );
+    assert_eq!(named[0], (1, "the header's column 1 is none of consent events"));
     assert_eq!(named[7], (1, "the header lacks `identifier_type`"));
     assert!(import.rows.is_empty());
 
     let import = read("identifier_type,identifier,identifier,purpose,status,at,notice\n");
     assert_eq!(
         problems(&import),
-        [
-            (1, "the header has `identifier` twice"),
-            (1, "the header lacks `channel`")
-        ]
+        [(1, "the header has `identifier` twice"), (1, "the header lacks `channel`")]
     );
     assert_eq!(problems(&read("")), [(1, "the file is empty")]);
 }
@@ -158,10 +124,7 @@ fn a_quotation_mark_that_is_never_closed_does_not_swallow_rows_silently() {
     let import = read(&format!(
         "{HEADER}\nemail,canary@x.cn,marketing,given,2026-03-01T10:00:00Z,v1,\"web\n{ROW}\n"
     ));
-    assert_eq!(
-        problems(&import),
-        [(2, "`channel` has a line break or another control character")]
-    );
+    assert_eq!(problems(&import), [(2, "`channel` has a line break or another control character")]);
 }
 
 #[test]
@@ -173,10 +136,7 @@ fn a_source_that_fails_is_a_problem() {
         }
     }
     let import = read_csv(format!("{HEADER}\n{ROW}\n").as_bytes().chain(Failing));
-    assert_eq!(
-        problems(&import),
-        [(3, "the file could not be read any further")]
-    );
+    assert_eq!(problems(&import), [(3, "the file could not be read any further")]);
     assert_eq!(import.rows.len(), 1);
 }
 

@@ -4,12 +4,8 @@ use super::*;
 use crate::testing::{at, event, events, purpose};
 use crate::{ConsentEvent, ConsentStatus};
 
-const BASES: [RowBasis; 4] = [
-    RowBasis::NeedsGrant,
-    RowBasis::UnlessObjected,
-    RowBasis::UnlessRestricted,
-    RowBasis::Always,
-];
+const BASES: [RowBasis; 4] =
+    [RowBasis::NeedsGrant, RowBasis::UnlessObjected, RowBasis::UnlessRestricted, RowBasis::Always];
 
 fn everyone() -> RoaringBitmap {
     (1..8).collect()
@@ -37,11 +33,7 @@ fn naive(
     let email = purpose("marketing.email");
     let is_visible = |rid: u32| {
         let members = persons.members(persons.person_of(Rid::new(rid)));
-        let states = || {
-            members
-                .iter()
-                .map(|&member| (member, book.state(member, &email, now)))
-        };
+        let states = || members.iter().map(|&member| (member, book.state(member, &email, now)));
         let against = states().any(|(_, state)| state.is_against());
         match basis {
             RowBasis::NeedsGrant => {
@@ -61,13 +53,7 @@ fn naive(
 }
 
 fn visible(book: &ConsentBook, basis: RowBasis, persons: &PersonMap, now: i64) -> RoaringBitmap {
-    book.visible(
-        &purpose("marketing.email"),
-        basis,
-        persons,
-        &everyone(),
-        at(now),
-    )
+    book.visible(&purpose("marketing.email"), basis, persons, &everyone(), at(now))
 }
 
 fn said(rid: u32, status: ConsentStatus) -> ConsentEvent {
@@ -97,11 +83,7 @@ fn a_person_needs_one_grant_and_nothing_against_it() {
         vec![Rid::new(3), Rid::new(4)],
         vec![Rid::new(5), Rid::new(6)],
     ]);
-    let seen = |basis| {
-        visible(&book, basis, &persons, 9)
-            .iter()
-            .collect::<Vec<_>>()
-    };
+    let seen = |basis| visible(&book, basis, &persons, 9).iter().collect::<Vec<_>>();
     assert_eq!(seen(RowBasis::NeedsGrant), [1, 2, 5, 6]);
     assert_eq!(seen(RowBasis::UnlessObjected), [1, 2, 5, 6, 7]);
     assert_eq!(seen(RowBasis::UnlessRestricted), [1, 2, 3, 4, 5, 6, 7]);
@@ -114,34 +96,20 @@ fn the_refusal_of_a_subject_that_is_gone_holds_and_its_grant_does_not() {
         said(2, ConsentStatus::Refused),
         said(4, ConsentStatus::Given),
     ]);
-    let persons = PersonMap::from_clusters([
-        vec![Rid::new(1), Rid::new(2)],
-        vec![Rid::new(3), Rid::new(4)],
-    ]);
+    let persons =
+        PersonMap::from_clusters([vec![Rid::new(1), Rid::new(2)], vec![Rid::new(3), Rid::new(4)]]);
     let alive: RoaringBitmap = [1, 3].into_iter().collect();
     let email = purpose("marketing.email");
-    assert!(
-        book.visible(&email, RowBasis::NeedsGrant, &persons, &alive, at(9))
-            .is_empty()
-    );
+    assert!(book.visible(&email, RowBasis::NeedsGrant, &persons, &alive, at(9)).is_empty());
 }
 
 #[test]
 fn many_persons_are_found_as_few_are() {
     let count = 3 * u32::try_from(PERSONS_LOOKED_UP_MAX).unwrap();
     let book = ConsentBook::from_events((1..=count).filter(|rid| rid % 2 == 1).map(|rid| {
-        said(
-            rid,
-            if rid % 5 == 0 {
-                ConsentStatus::Refused
-            } else {
-                ConsentStatus::Given
-            },
-        )
+        said(rid, if rid % 5 == 0 { ConsentStatus::Refused } else { ConsentStatus::Given })
     }));
-    let pairs = (1..=count)
-        .step_by(2)
-        .map(|rid| vec![Rid::new(rid), Rid::new(rid + 1)]);
+    let pairs = (1..=count).step_by(2).map(|rid| vec![Rid::new(rid), Rid::new(rid + 1)]);
     let persons = PersonMap::from_clusters(pairs);
     let everyone: RoaringBitmap = (1..=count).collect();
     for basis in BASES {

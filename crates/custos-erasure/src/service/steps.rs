@@ -218,8 +218,7 @@ impl ErasureService {
         step: &TableStep,
         request: &StoredRequest,
     ) -> Result<Vec<FileId>, ErasureError> {
-        let replaced: Vec<FileId> =
-            step.prepared.replaced.iter().map(|entry| entry.file).collect();
+        let replaced: Vec<FileId> = step.prepared.replaced.iter().map(|entry| entry.file).collect();
         if replaced.is_empty() {
             return Ok(replaced);
         }
@@ -294,10 +293,7 @@ impl ErasureService {
             tables,
             files_destroyed: dossier.steps.iter().flat_map(|step| step.destroyed.clone()).collect(),
             key_management: self.destruction.clone(),
-            barred: Barred {
-                identifiers: dossier.identifiers_barred,
-                until: dossier.barred_until,
-            },
+            barred: Barred { identifiers: dossier.identifiers_barred, until: dossier.barred_until },
             proven: PROVEN.map(str::to_owned).into(),
             attested: ATTESTED.map(str::to_owned).into(),
             policy: self.policy.version().to_string(),

@@ -6,31 +6,6 @@ fn wire(json: &str) -> Result<NewRequest, RequestError> {
 }
 
 #[test]
-fn a_subject_is_a_type_perhaps_a_scope_and_a_value() {
-    for (text, kind, scope, value) in [
-        ("email:ana@example.com", IdentifierType::Email, None, "ana@example.com"),
-        ("customer_id@pos:M-17", IdentifierType::CustomerId, Some("pos"), "M-17"),
-        ("social_id@wechat:a:b@c", IdentifierType::SocialId, Some("wechat"), "a:b@c"),
-        ("ip:::1", IdentifierType::Ip, None, "::1"),
-    ] {
-        let subject = subject::parse(text).unwrap();
-        assert_eq!(subject.kind, kind);
-        assert_eq!(subject.scope.as_deref(), scope);
-        assert_eq!(subject.value.expose(), value);
-    }
-}
-
-#[test]
-fn a_subject_that_is_not_understood_is_not_repeated() {
-    for text in ["", "canary", "email:", "email: ", ":canary", "canary:x", "customer_id@:canary"] {
-        let refused = subject::parse(text).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Invalid);
-        let told = format!("{refused} {refused:?} {:?}", refused.hint());
-        assert!(!told.contains("canary"), "{told}");
-    }
-}
-
-#[test]
 fn a_request_shows_nothing_of_its_subject() {
     let new = wire(
         r#"{"type": "erasure", "subject": "email:canary@example.com", "regime": "gdpr",

@@ -8,11 +8,7 @@ const SHARED_ANDROID_ID: &str = "9774d56d682e549c";
 
 /// UUIDs in lower case, since systems differ in how they print them; other ids as they are.
 pub(crate) fn normalise(value: String) -> Result<String, NormaliseError> {
-    let value = if is_uuid(&value) {
-        value.to_ascii_lowercase()
-    } else {
-        value
-    };
+    let value = if is_uuid(&value) { value.to_ascii_lowercase() } else { value };
     let significant: String = value.chars().filter(|c| c.is_alphanumeric()).collect();
     if is_one_repeated(&significant) || significant.eq_ignore_ascii_case(SHARED_ANDROID_ID) {
         return Err(NormaliseError::Blocked);

@@ -26,9 +26,8 @@ const NOBODY: [&str; 14] = [
 ];
 
 /// Mailboxes that are nobody's at a domain of the same name, as in `test@test.com`.
-const MADE_UP: [&str; 11] = [
-    "a", "aa", "aaa", "abc", "asdf", "email", "mail", "test", "user", "x", "xxx",
-];
+const MADE_UP: [&str; 11] =
+    ["a", "aa", "aaa", "abc", "asdf", "email", "mail", "test", "user", "x", "xxx"];
 
 /// The address in lower case throughout. What follows a plus stays, since providers differ.
 pub(crate) fn normalise(value: &str) -> Result<String, NormaliseError> {

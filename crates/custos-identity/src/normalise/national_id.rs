@@ -27,9 +27,7 @@ pub(crate) fn normalise(value: &str, region: Option<&str>) -> Result<String, Nor
 
 fn looks_chinese(number: &str) -> bool {
     number.len() == 18
-        && number
-            .char_indices()
-            .all(|(place, c)| c.is_ascii_digit() || (place == 17 && c == 'X'))
+        && number.char_indices().all(|(place, c)| c.is_ascii_digit() || (place == 17 && c == 'X'))
 }
 
 fn has_valid_checksum(number: &str) -> bool {

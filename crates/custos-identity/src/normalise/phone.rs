@@ -10,14 +10,8 @@ const RAW_BYTES_MAX: usize = 64;
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
 /// National numbers that forms and demonstrations are filled with.
-const MADE_UP: [&str; 6] = [
-    "13800138000",
-    "12345678",
-    "123456789",
-    "1234567890",
-    "12345678901",
-    "12345678910",
-];
+const MADE_UP: [&str; 6] =
+    ["13800138000", "12345678", "123456789", "1234567890", "12345678901", "12345678910"];
 
 /// The number in the form of E.164: `+8613812345678`.
 pub(crate) fn normalise(value: &str, region: Option<&str>) -> Result<String, NormaliseError> {
@@ -62,9 +56,7 @@ fn chinese_mobile(dialled: &str, country: Option<country::Id>) -> Option<String>
         Some(rest) => (true, rest),
         None => (false, dialled),
     };
-    let is_plain = rest
-        .chars()
-        .all(|c| c.is_ascii_digit() || c == ' ' || c == '-');
+    let is_plain = rest.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '-');
     let number = digits(rest);
     let is_mobile = number.len() == 11
         && number.starts_with('1')
@@ -76,21 +68,14 @@ fn chinese_mobile(dialled: &str, country: Option<country::Id>) -> Option<String>
 
 fn country_of(region: Option<&str>) -> Result<Option<country::Id>, NormaliseError> {
     region
-        .map(|region| {
-            region
-                .to_ascii_uppercase()
-                .parse()
-                .map_err(|_| NormaliseError::Invalid)
-        })
+        .map(|region| region.to_ascii_uppercase().parse().map_err(|_| NormaliseError::Invalid))
         .transpose()
 }
 
 /// The number as one would dial it: no `.0` of a spreadsheet, and `+` for the prefix `00`.
 fn dialled(value: &str) -> String {
     let value = value.strip_prefix("tel:").unwrap_or(value);
-    let whole = value
-        .strip_suffix(".0")
-        .filter(|whole| whole.bytes().all(|b| b.is_ascii_digit()));
+    let whole = value.strip_suffix(".0").filter(|whole| whole.bytes().all(|b| b.is_ascii_digit()));
     let value = whole.unwrap_or(value).trim_start_matches(['(', ' ']);
     match value.strip_prefix("00") {
         Some(international) if !international.starts_with('0') => format!("+{international}"),

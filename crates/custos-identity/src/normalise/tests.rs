@@ -33,30 +33,10 @@ fn emails_are_lower_case_and_keep_what_follows_a_plus() {
         ],
         "member1@example.cn",
     );
-    check(
-        IdentifierType::Email,
-        None,
-        &["A.B+shop@mail.example.com"],
-        "a.b+shop@mail.example.com",
-    );
-    check(
-        IdentifierType::Email,
-        None,
-        &["canary-7f3a@example.test"],
-        "canary-7f3a@example.test",
-    );
-    check(
-        IdentifierType::Email,
-        None,
-        &["smith@smith.com"],
-        "smith@smith.com",
-    );
-    check(
-        IdentifierType::Email,
-        None,
-        &["用户@例子.中国"],
-        "用户@例子.中国",
-    );
+    check(IdentifierType::Email, None, &["A.B+shop@mail.example.com"], "a.b+shop@mail.example.com");
+    check(IdentifierType::Email, None, &["canary-7f3a@example.test"], "canary-7f3a@example.test");
+    check(IdentifierType::Email, None, &["smith@smith.com"], "smith@smith.com");
+    check(IdentifierType::Email, None, &["用户@例子.中国"], "用户@例子.中国");
 }
 
 #[test]
@@ -121,30 +101,15 @@ fn phones_become_e164() {
         ],
         "+8613812345678",
     );
-    check(
-        IdentifierType::Phone,
-        Some("cn"),
-        &["010-6552 9988", "(010) 65529988"],
-        "+861065529988",
-    );
+    check(IdentifierType::Phone, Some("cn"), &["010-6552 9988", "(010) 65529988"], "+861065529988");
     check(
         IdentifierType::Phone,
         Some("GB"),
         &["020 7946 0018", "+44 20 7946 0018"],
         "+442079460018",
     );
-    check(
-        IdentifierType::Phone,
-        Some("US"),
-        &["(650) 253-0000", "1-650-253-0000"],
-        "+16502530000",
-    );
-    check(
-        IdentifierType::Phone,
-        None,
-        &["+1 650 253 0000", "0016502530000"],
-        "+16502530000",
-    );
+    check(IdentifierType::Phone, Some("US"), &["(650) 253-0000", "1-650-253-0000"], "+16502530000");
+    check(IdentifierType::Phone, None, &["+1 650 253 0000", "0016502530000"], "+16502530000");
 }
 
 #[test]
@@ -161,18 +126,8 @@ fn phones_that_are_none_or_nobodys_are_refused() {
         ],
         NormaliseError::Invalid,
     );
-    check_refused(
-        IdentifierType::Phone,
-        None,
-        &["13812345678"],
-        NormaliseError::Invalid,
-    );
-    check_refused(
-        IdentifierType::Phone,
-        Some("XX"),
-        &["13812345678"],
-        NormaliseError::Invalid,
-    );
+    check_refused(IdentifierType::Phone, None, &["13812345678"], NormaliseError::Invalid);
+    check_refused(IdentifierType::Phone, Some("XX"), &["13812345678"], NormaliseError::Invalid);
     check_refused(
         IdentifierType::Phone,
         Some("CN"),
@@ -195,11 +150,7 @@ fn chinese_identity_numbers_pass_their_checksum() {
     check(
         IdentifierType::NationalId,
         Some("CN"),
-        &[
-            "11010519491231002X",
-            "11010519491231002x",
-            " 110105 19491231 002x ",
-        ],
+        &["11010519491231002X", "11010519491231002x", " 110105 19491231 002x "],
         "11010519491231002X",
     );
     check_refused(
@@ -208,12 +159,7 @@ fn chinese_identity_numbers_pass_their_checksum() {
         &["110105194912310021", "123456789012345678"],
         NormaliseError::Invalid,
     );
-    check(
-        IdentifierType::NationalId,
-        Some("GB"),
-        &["qq 12 34 56 c"],
-        "QQ123456C",
-    );
+    check(IdentifierType::NationalId, Some("GB"), &["qq 12 34 56 c"], "QQ123456C");
     check_refused(
         IdentifierType::NationalId,
         Some("CN"),
@@ -227,62 +173,23 @@ fn device_and_social_and_customer_ids_keep_their_case_unless_they_are_uuids() {
     check(
         IdentifierType::DeviceId,
         None,
-        &[
-            "6D92078A-8246-4BA4-AE5B-76104861E7DC",
-            "6d92078a-8246-4ba4-ae5b-76104861e7dc",
-        ],
+        &["6D92078A-8246-4BA4-AE5B-76104861E7DC", "6d92078a-8246-4ba4-ae5b-76104861e7dc"],
         "6d92078a-8246-4ba4-ae5b-76104861e7dc",
     );
     check(IdentifierType::DeviceId, None, &["GA1.2.Abc"], "GA1.2.Abc");
     check(IdentifierType::SocialId, None, &[" oX9-Ab "], "oX9-Ab");
     check(IdentifierType::CustomerId, None, &[" Ａ-0017 "], "A-0017");
-    let nobody = [
-        "00000000-0000-0000-0000-000000000000",
-        "0",
-        "000000",
-        "-1",
-        "9774D56D682E549C",
-    ];
-    check_refused(
-        IdentifierType::DeviceId,
-        None,
-        &nobody,
-        NormaliseError::Blocked,
-    );
-    check_refused(
-        IdentifierType::CustomerId,
-        None,
-        &nobody[..4],
-        NormaliseError::Blocked,
-    );
+    let nobody = ["00000000-0000-0000-0000-000000000000", "0", "000000", "-1", "9774D56D682E549C"];
+    check_refused(IdentifierType::DeviceId, None, &nobody, NormaliseError::Blocked);
+    check_refused(IdentifierType::CustomerId, None, &nobody[..4], NormaliseError::Blocked);
 }
 
 #[test]
 fn addresses_of_both_kinds_are_tidied() {
-    check(
-        IdentifierType::Ip,
-        None,
-        &["192.168.0.1", "::ffff:192.168.0.1"],
-        "192.168.0.1",
-    );
-    check(
-        IdentifierType::Ip,
-        None,
-        &["2001:DB8:0:0::1"],
-        "2001:db8::1",
-    );
-    check_refused(
-        IdentifierType::Ip,
-        None,
-        &["1.2.3", "fe80::1%eth0"],
-        NormaliseError::Invalid,
-    );
-    check_refused(
-        IdentifierType::Ip,
-        None,
-        &["0.0.0.0", "::"],
-        NormaliseError::Blocked,
-    );
+    check(IdentifierType::Ip, None, &["192.168.0.1", "::ffff:192.168.0.1"], "192.168.0.1");
+    check(IdentifierType::Ip, None, &["2001:DB8:0:0::1"], "2001:db8::1");
+    check_refused(IdentifierType::Ip, None, &["1.2.3", "fe80::1%eth0"], NormaliseError::Invalid);
+    check_refused(IdentifierType::Ip, None, &["0.0.0.0", "::"], NormaliseError::Blocked);
     check(
         IdentifierType::Address,
         None,
@@ -297,9 +204,7 @@ fn placeholders_are_blocked_whatever_the_type() {
         check_refused(
             kind,
             Some("CN"),
-            &[
-                "", "  ", "　", "NULL", "None", "n/a", "N／A", "unknown", "Test", "-", "无", "未知",
-            ],
+            &["", "  ", "　", "NULL", "None", "n/a", "N／A", "unknown", "Test", "-", "无", "未知"],
             NormaliseError::Blocked,
         );
     }
@@ -310,12 +215,7 @@ fn placeholders_are_blocked_whatever_the_type() {
 #[test]
 fn what_is_too_long_or_holds_control_characters_is_invalid() {
     let long = "x".repeat(2000);
-    check_refused(
-        IdentifierType::CustomerId,
-        None,
-        &[&long, "a\u{0}b"],
-        NormaliseError::Invalid,
-    );
+    check_refused(IdentifierType::CustomerId, None, &[&long, "a\u{0}b"], NormaliseError::Invalid);
 }
 
 proptest::proptest! {

@@ -4,11 +4,7 @@ use super::*;
 
 fn map_of(labels: &[u32]) -> PersonMap {
     let clusters = (0..5).map(|label| {
-        (1..)
-            .zip(labels)
-            .filter(|&(_, own)| *own == label)
-            .map(|(rid, _)| Rid::new(rid))
-            .collect()
+        (1..).zip(labels).filter(|&(_, own)| *own == label).map(|(rid, _)| Rid::new(rid)).collect()
     });
     PersonMap::from_clusters(clusters.collect::<Vec<Vec<_>>>())
 }
@@ -16,10 +12,7 @@ fn map_of(labels: &[u32]) -> PersonMap {
 #[test]
 fn an_answer_without_pairs_has_full_precision_and_no_recall() {
     let quality = pairwise(&map_of(&[0, 1]), &map_of(&[2, 2]), (1..3).map(Rid::new));
-    assert_eq!(
-        (quality.precision, quality.recall, quality.f1),
-        (1.0, 0.0, 0.0)
-    );
+    assert_eq!((quality.precision, quality.recall, quality.f1), (1.0, 0.0, 0.0));
 }
 
 proptest! {

@@ -26,21 +26,13 @@ impl Resolver<'_> {
         let holders = self.holdings.holders(identifier).iter();
         let owners = self.verified_holders(identifier);
         let owners = self.clusters.distinct(owners.into_iter());
-        let all = owners
-            .iter()
-            .copied()
-            .chain(holders.map(|holder| holder.subject));
+        let all = owners.iter().copied().chain(holders.map(|holder| holder.subject));
         let claimants = self.clusters.distinct(all).split_off(owners.len());
-        let (verified, unverified): (Vec<_>, Vec<_>) = claimants
-            .into_iter()
-            .partition(|&claimant| self.clusters.is_verified(claimant));
+        let (verified, unverified): (Vec<_>, Vec<_>) =
+            claimants.into_iter().partition(|&claimant| self.clusters.is_verified(claimant));
 
         let is_owned = !owners.is_empty();
-        let between_verified = if is_owned {
-            !verified.is_empty()
-        } else {
-            verified.len() >= 2
-        };
+        let between_verified = if is_owned { !verified.is_empty() } else { verified.len() >= 2 };
         // Who has verified the identifier goes before other people who claim it.
         let mut joining = if is_owned { owners } else { verified };
         let all_joined = unverified.is_empty() || {

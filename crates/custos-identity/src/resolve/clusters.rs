@@ -30,13 +30,7 @@ impl<'a> Clusters<'a> {
     /// Each subject by itself.
     pub(crate) fn new(holdings: &'a Holdings, names: Names<'a>) -> Self {
         let parents = (0..).take(holdings.subjects.len()).collect();
-        Self {
-            holdings,
-            names,
-            parents,
-            profiles: Vec::new(),
-            evidence: Vec::new(),
-        }
+        Self { holdings, names, parents, profiles: Vec::new(), evidence: Vec::new() }
     }
 
     /// The number of the subject that stands for the cluster of this one.
@@ -101,15 +95,10 @@ impl<'a> Clusters<'a> {
 
     /// Learns what tells the present clusters apart; later unions keep it up to date.
     pub(crate) fn describe(&mut self) {
-        self.profiles
-            .resize_with(self.parents.len(), Profile::default);
+        self.profiles.resize_with(self.parents.len(), Profile::default);
         let holdings = self.holdings;
         for (number, identifier) in (0u32..).zip(&holdings.identifiers) {
-            for holder in holdings
-                .holders(identifier)
-                .iter()
-                .filter(|holder| holder.is_verified)
-            {
+            for holder in holdings.holders(identifier).iter().filter(|holder| holder.is_verified) {
                 let root = self.root(holder.subject);
                 let profile = &mut self.profiles[root as usize];
                 profile.is_verified = true;
@@ -122,8 +111,7 @@ impl<'a> Clusters<'a> {
             let names = std::mem::take(&mut self.names.of_subjects[subject]);
             if let (false, Ok(number)) = (names.is_empty(), u32::try_from(subject)) {
                 let root = self.root(number);
-                self.names
-                    .merge(&mut self.profiles[root as usize].names, names);
+                self.names.merge(&mut self.profiles[root as usize].names, names);
             }
         }
     }
@@ -143,8 +131,7 @@ impl<'a> Clusters<'a> {
     /// Whether the clusters of two subjects have names that may be one person's.
     pub(crate) fn names_agree(&mut self, left: u32, right: u32) -> Option<bool> {
         let (left, right) = (self.root(left) as usize, self.root(right) as usize);
-        self.names
-            .agree(&self.profiles[left].names, &self.profiles[right].names)
+        self.names.agree(&self.profiles[left].names, &self.profiles[right].names)
     }
 
     /// Whether the clusters of two subjects are those of different people.
@@ -159,17 +146,12 @@ impl<'a> Clusters<'a> {
             return true;
         }
         let (left, right) = (&self.profiles[left].marks, &self.profiles[right].marks);
-        let (few, many) = if left.len() <= right.len() {
-            (left, right)
-        } else {
-            (right, left)
-        };
-        few.chunk_by(|&one, &next| self.is_same_kind(one, next))
-            .any(|own| {
-                let kind = self.identifier(own[0]).kind;
-                (kind != IdentifierType::Email || names_agree.is_none())
-                    && self.differ(own, self.of_same_kind(many, own[0]))
-            })
+        let (few, many) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+        few.chunk_by(|&one, &next| self.is_same_kind(one, next)).any(|own| {
+            let kind = self.identifier(own[0]).kind;
+            (kind != IdentifierType::Email || names_agree.is_none())
+                && self.differ(own, self.of_same_kind(many, own[0]))
+        })
     }
 
     fn identifier(&self, number: u32) -> &Identifier {
@@ -220,8 +202,5 @@ impl Profile {
 
 /// Whether a person normally has one such value, or few.
 fn is_mark(kind: IdentifierType) -> bool {
-    matches!(
-        kind,
-        IdentifierType::NationalId | IdentifierType::CustomerId | IdentifierType::Email
-    )
+    matches!(kind, IdentifierType::NationalId | IdentifierType::CustomerId | IdentifierType::Email)
 }

@@ -24,10 +24,8 @@ impl<'a> Resolver<'a> {
     /// Joins subjects that have a device and nothing else: to the only person seen on their
     /// devices or, while nobody is, to each other.
     pub(super) fn join_anonymous_devices(&mut self) {
-        let devices: Vec<_> = self
-            .joining()
-            .filter(|device| device.kind == IdentifierType::DeviceId)
-            .collect();
+        let devices: Vec<_> =
+            self.joining().filter(|device| device.kind == IdentifierType::DeviceId).collect();
         for device in &devices {
             let (people, anonymous) = self.users(device);
             if people.is_empty() {
@@ -39,25 +37,15 @@ impl<'a> Resolver<'a> {
             self.look_at(device, &mut seen);
         }
         for known in seen.into_values() {
-            if let Seen::One {
-                device,
-                person,
-                anonymous,
-            } = known
-            {
-                self.clusters
-                    .join(device, &[person, anonymous], Rule::Device);
+            if let Seen::One { device, person, anonymous } = known {
+                self.clusters.join(device, &[person, anonymous], Rule::Device);
             }
         }
     }
 
     /// The people and the anonymous subjects of a device, one subject of each cluster.
     fn users(&mut self, device: &Identifier) -> (Vec<u32>, Vec<u32>) {
-        let holders = self
-            .holdings
-            .holders(device)
-            .iter()
-            .map(|holder| holder.subject);
+        let holders = self.holdings.holders(device).iter().map(|holder| holder.subject);
         let (anonymous, known): (Vec<_>, Vec<_>) =
             holders.partition(|&holder| self.anonymous[holder as usize]);
         let known = self.clusters.distinct(known.into_iter());
@@ -73,11 +61,7 @@ impl<'a> Resolver<'a> {
         for anonymous in anonymous {
             match seen.entry(self.clusters.root(anonymous)) {
                 Entry::Vacant(free) if people.len() == 1 => {
-                    free.insert(Seen::One {
-                        device,
-                        person,
-                        anonymous,
-                    });
+                    free.insert(Seen::One { device, person, anonymous });
                 }
                 Entry::Vacant(free) => {
                     free.insert(Seen::Several);

@@ -68,20 +68,15 @@ fn strength_of(kind: IdentifierType) -> Option<u8> {
 }
 
 fn scope_of(link: &Link) -> Option<u16> {
-    let is_scoped = matches!(
-        link.kind,
-        IdentifierType::CustomerId | IdentifierType::SocialId
-    );
+    let is_scoped = matches!(link.kind, IdentifierType::CustomerId | IdentifierType::SocialId);
     link.scope.filter(|_| is_scoped)
 }
 
 impl Holdings {
     pub(crate) fn of(links: &[Link]) -> Self {
         let subjects = subjects_of(links);
-        let mut entries: Vec<_> = links
-            .iter()
-            .filter_map(|link| entry_of(link, &subjects))
-            .collect();
+        let mut entries: Vec<_> =
+            links.iter().filter_map(|link| entry_of(link, &subjects)).collect();
         entries.sort_unstable();
         // Of a subject's equal links the verified one comes first and stays.
         entries
@@ -90,10 +85,9 @@ impl Holdings {
         let mut holders = Vec::with_capacity(entries.len());
         for same in entries.chunk_by(Entry::is_same_identifier) {
             let start = holders.len();
-            holders.extend(same.iter().map(|e| Holder {
-                subject: e.subject,
-                is_verified: !e.is_claimed,
-            }));
+            holders.extend(
+                same.iter().map(|e| Holder { subject: e.subject, is_verified: !e.is_claimed }),
+            );
             identifiers.push(Identifier {
                 kind: KINDS[usize::from(same[0].strength)],
                 scope: same[0].scope,
@@ -101,11 +95,7 @@ impl Holdings {
                 holders: start..holders.len(),
             });
         }
-        Self {
-            subjects,
-            identifiers,
-            holders,
-        }
+        Self { subjects, identifiers, holders }
     }
 
     /// All who hold an identifier, in order.
@@ -120,21 +110,15 @@ impl Holdings {
 }
 
 fn subjects_of(links: &[Link]) -> Vec<Rid> {
-    let mut subjects: Vec<_> = links
-        .iter()
-        .map(|link| link.rid)
-        .filter(|rid| !rid.is_none())
-        .collect();
+    let mut subjects: Vec<_> =
+        links.iter().map(|link| link.rid).filter(|rid| !rid.is_none()).collect();
     subjects.sort_unstable();
     subjects.dedup();
     subjects
 }
 
 fn number_in(subjects: &[Rid], rid: Rid) -> Option<u32> {
-    subjects
-        .binary_search(&rid)
-        .ok()
-        .and_then(|place| u32::try_from(place).ok())
+    subjects.binary_search(&rid).ok().and_then(|place| u32::try_from(place).ok())
 }
 
 fn entry_of(link: &Link, subjects: &[Rid]) -> Option<Entry> {

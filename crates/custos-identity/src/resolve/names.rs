@@ -44,11 +44,8 @@ impl<'a> Names<'a> {
         if left.is_empty() || right.is_empty() {
             return None;
         }
-        let is_one = |&own: &u32| {
-            right
-                .iter()
-                .any(|&other| are_compatible(self.key(own), self.key(other)))
-        };
+        let is_one =
+            |&own: &u32| right.iter().any(|&other| are_compatible(self.key(own), self.key(other)));
         Some(left.iter().any(is_one))
     }
 

@@ -18,13 +18,7 @@ fn scoped(
     value: u8,
     assurance: Assurance,
 ) -> Link {
-    Link {
-        rid: Rid::new(rid),
-        kind,
-        scope,
-        hash: [value; 16],
-        assurance,
-    }
+    Link { rid: Rid::new(rid), kind, scope, hash: [value; 16], assurance }
 }
 
 fn link(rid: u32, kind: IdentifierType, value: u8, assurance: Assurance) -> Link {
@@ -32,10 +26,7 @@ fn link(rid: u32, kind: IdentifierType, value: u8, assurance: Assurance) -> Link
 }
 
 fn name(rid: u32, name: &str) -> SubjectName {
-    SubjectName {
-        rid: Rid::new(rid),
-        key: Redacted::new(name_key(name)),
-    }
+    SubjectName { rid: Rid::new(rid), key: Redacted::new(name_key(name)) }
 }
 
 fn resolved(links: &[Link], names: &[SubjectName]) -> Resolution {
@@ -44,19 +35,11 @@ fn resolved(links: &[Link], names: &[SubjectName]) -> Resolution {
 
 /// The persons of two and more subjects.
 fn persons(resolution: &Resolution) -> Vec<Vec<u32>> {
-    resolution
-        .persons
-        .clusters()
-        .map(|(_, members)| members.to_vec())
-        .collect()
+    resolution.persons.clusters().map(|(_, members)| members.to_vec()).collect()
 }
 
 fn reasons(resolution: &Resolution) -> Vec<RefusalReason> {
-    resolution
-        .refused
-        .iter()
-        .map(|refusal| refusal.reason)
-        .collect()
+    resolution.refused.iter().map(|refusal| refusal.reason).collect()
 }
 
 #[test]
@@ -73,12 +56,7 @@ fn verified_identifiers_of_one_person_join_through_each_other() {
     );
     assert_eq!(persons(&resolution), [[1, 2, 3]]);
     assert_eq!(resolution.evidence.len(), 2);
-    assert!(
-        resolution
-            .evidence
-            .iter()
-            .all(|evidence| evidence.rule == Rule::VerifiedExclusive)
-    );
+    assert!(resolution.evidence.iter().all(|evidence| evidence.rule == Rule::VerifiedExclusive));
 }
 
 #[test]
@@ -127,12 +105,7 @@ fn a_household_phone_does_not_glue_a_family() {
         link(5, Phone, 9, Claimed),
         link(6, Phone, 9, Verified),
     ];
-    let names = [
-        name(1, "张三"),
-        name(2, "张四"),
-        name(3, "Zhang San"),
-        name(4, "张 四"),
-    ];
+    let names = [name(1, "张三"), name(2, "张四"), name(3, "Zhang San"), name(4, "张 四")];
     let resolution = resolved(&links, &names);
     // Neither the order 5 nor the account 6 says whose it is.
     assert_eq!(persons(&resolution), [[1, 3], [2, 4]]);
@@ -165,27 +138,16 @@ fn a_claim_joins_who_has_verified_nothing() {
     ];
     let resolution = resolved(&links, &[]);
     assert_eq!(persons(&resolution), [[1, 2], [3, 4]]);
-    assert!(
-        resolution
-            .evidence
-            .iter()
-            .all(|evidence| evidence.rule == Rule::Claimed)
-    );
+    assert!(resolution.evidence.iter().all(|evidence| evidence.rule == Rule::Claimed));
 }
 
 #[test]
 fn a_claim_never_joins_two_who_each_have_verified_something() {
-    let links = [
-        link(1, Email, 1, Verified),
-        link(2, Phone, 2, Verified),
-        link(2, Email, 1, Claimed),
-    ];
+    let links =
+        [link(1, Email, 1, Verified), link(2, Phone, 2, Verified), link(2, Email, 1, Claimed)];
     let resolution = resolved(&links, &[]);
     assert!(persons(&resolution).is_empty());
-    assert_eq!(
-        reasons(&resolution),
-        [RefusalReason::ClaimedBetweenVerified]
-    );
+    assert_eq!(reasons(&resolution), [RefusalReason::ClaimedBetweenVerified]);
 }
 
 #[test]
@@ -209,10 +171,7 @@ fn a_visitor_whose_claims_lead_to_two_people_does_not_make_them_one() {
     ];
     let resolution = resolved(&links, &[]);
     assert_eq!(persons(&resolution), [[1, 3]]);
-    assert_eq!(
-        reasons(&resolution),
-        [RefusalReason::ClaimedBetweenVerified]
-    );
+    assert_eq!(reasons(&resolution), [RefusalReason::ClaimedBetweenVerified]);
 }
 
 #[test]
@@ -236,11 +195,7 @@ fn a_device_joins_the_only_person_seen_on_it() {
     let resolution = resolved(&links, &[]);
     assert_eq!(persons(&resolution), [[1, 2, 3, 4]]);
     assert_eq!(
-        resolution
-            .evidence
-            .iter()
-            .filter(|evidence| evidence.rule == Rule::Device)
-            .count(),
+        resolution.evidence.iter().filter(|evidence| evidence.rule == Rule::Device).count(),
         2
     );
 }
@@ -289,9 +244,7 @@ fn a_device_without_any_person_is_one_visitor() {
 #[test]
 fn an_identifier_of_too_many_subjects_joins_nobody() {
     let links: Vec<_> = (1..=5).map(|rid| link(rid, Email, 1, Verified)).collect();
-    let few = Limits {
-        subjects_per_identifier_max: 4,
-    };
+    let few = Limits { subjects_per_identifier_max: 4 };
     let resolution = resolve(&links, &[], &few);
     assert!(persons(&resolution).is_empty());
     assert_eq!(reasons(&resolution), [RefusalReason::TooManySubjects]);
@@ -305,31 +258,13 @@ fn the_result_prints_no_name() {
     assert!(!printed.contains("canary"));
 }
 
-const NAMES: [&str; 5] = [
-    "张三",
-    "Zhang San",
-    "张四",
-    "Jonathan Smith",
-    "Jonathon Smith",
-];
+const NAMES: [&str; 5] = ["张三", "Zhang San", "张四", "Jonathan Smith", "Jonathon Smith"];
 
 fn a_link() -> impl Strategy<Value = Link> {
     let kinds = vec![CustomerId, Email, Phone, NationalId, DeviceId];
-    (
-        1u32..12,
-        prop::sample::select(kinds),
-        0u8..4,
-        prop::option::of(0u16..2),
-        any::<bool>(),
-    )
+    (1u32..12, prop::sample::select(kinds), 0u8..4, prop::option::of(0u16..2), any::<bool>())
         .prop_map(|(rid, kind, value, scope, is_verified)| {
-            scoped(
-                rid,
-                kind,
-                scope,
-                value,
-                if is_verified { Verified } else { Claimed },
-            )
+            scoped(rid, kind, scope, value, if is_verified { Verified } else { Claimed })
         })
 }
 
@@ -338,22 +273,14 @@ fn links() -> impl Strategy<Value = Vec<Link>> {
 }
 
 fn names() -> impl Strategy<Value = Vec<SubjectName>> {
-    prop::collection::vec((1u32..12, prop::sample::select(NAMES.to_vec())), 0..8).prop_map(
-        |names| {
-            names
-                .into_iter()
-                .map(|(rid, text)| name(rid, text))
-                .collect()
-        },
-    )
+    prop::collection::vec((1u32..12, prop::sample::select(NAMES.to_vec())), 0..8)
+        .prop_map(|names| names.into_iter().map(|(rid, text)| name(rid, text)).collect())
 }
 
 /// Connected components by repeated relabelling.
 fn components(pairs: &[(Rid, Rid)]) -> PersonMap {
-    let mut label: BTreeMap<Rid, Rid> = pairs
-        .iter()
-        .flat_map(|&(left, right)| [(left, left), (right, right)])
-        .collect();
+    let mut label: BTreeMap<Rid, Rid> =
+        pairs.iter().flat_map(|&(left, right)| [(left, left), (right, right)]).collect();
     loop {
         let before = label.clone();
         for (left, right) in pairs {
@@ -373,9 +300,7 @@ fn components(pairs: &[(Rid, Rid)]) -> PersonMap {
 }
 
 fn holds(links: &[Link], rid: Rid, kind: IdentifierType, hash: [u8; 16]) -> bool {
-    links
-        .iter()
-        .any(|link| link.rid == rid && link.kind == kind && link.hash == hash)
+    links.iter().any(|link| link.rid == rid && link.kind == kind && link.hash == hash)
 }
 
 proptest! {

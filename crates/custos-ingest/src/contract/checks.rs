@@ -10,29 +10,17 @@ use super::{Column, Format, Header, LogicalType, Unattributed, WriteMode};
 
 impl<'a> Draft<'a> {
     fn columns(&self) -> impl Iterator<Item = &Column> {
-        self.properties
-            .iter()
-            .filter_map(|property| property.column.as_ref())
+        self.properties.iter().filter_map(|property| property.column.as_ref())
     }
 
     /// The property that a node names.
     fn refer(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<usize> {
         let name = node.text(what, problems)?;
-        let found = self
-            .properties
-            .iter()
-            .position(|property| property.name == Some(name));
+        let found = self.properties.iter().position(|property| property.name == Some(name));
         if found.is_none() {
-            let names: Vec<&str> = self
-                .properties
-                .iter()
-                .filter_map(|property| property.name)
-                .collect();
-            problems.add(
-                node.at,
-                format!("there is no column `{name}`"),
-                suggestion(name, &names),
-            );
+            let names: Vec<&str> =
+                self.properties.iter().filter_map(|property| property.name).collect();
+            problems.add(node.at, format!("there is no column `{name}`"), suggestion(name, &names));
         }
         found
     }
@@ -66,15 +54,8 @@ pub(super) fn record_key(draft: &Draft<'_>, problems: &mut Problems) -> Vec<usiz
             problems.add(item.at, message, "write `required: true` at the property");
         }
         if column.logical_type == LogicalType::Float {
-            let message = format!(
-                "the key column `{}` is a floating-point number",
-                column.name
-            );
-            problems.add(
-                item.at,
-                message,
-                "make it a string, an integer or a decimal(p,s)",
-            );
+            let message = format!("the key column `{}` is a floating-point number", column.name);
+            problems.add(item.at, message, "make it a string, an integer or a decimal(p,s)");
         }
     }
     key
@@ -88,10 +69,7 @@ pub(super) fn version_column(
 ) -> Option<usize> {
     let node = draft.custos.find("version_column");
     if write_mode == Some(WriteMode::Upsert) {
-        let at = draft
-            .custos
-            .find("write_mode")
-            .map_or(draft.custos.at, |node| node.at);
+        let at = draft.custos.find("write_mode").map_or(draft.custos.at, |node| node.at);
         if draft.custos.find("record_key").is_none() {
             let remedy = "name the columns that tell rows apart, or write `write_mode: append`";
             problems.add(at, "upsert needs a `record_key`", remedy);
@@ -111,10 +89,7 @@ pub(super) fn version_column(
     }
     let index = draft.refer(node, "version_column", problems)?;
     let orders = |column: &Column| {
-        matches!(
-            column.logical_type,
-            LogicalType::Timestamp | LogicalType::Integer
-        )
+        matches!(column.logical_type, LogicalType::Timestamp | LogicalType::Integer)
     };
     if draft.column(index).is_some_and(|column| !orders(column)) {
         problems.add(
@@ -131,27 +106,14 @@ pub(super) fn event_time(draft: &Draft<'_>, problems: &mut Problems) -> Option<u
     let remedy = "name a column of dates or timestamps, or write `event_time: none`";
     let node = draft.custos.need("event_time", remedy, problems)?;
     let is_none = node.value.scalar().as_deref() == Some("none");
-    if is_none
-        && !draft
-            .properties
-            .iter()
-            .any(|property| property.name == Some("none"))
-    {
+    if is_none && !draft.properties.iter().any(|property| property.name == Some("none")) {
         return None;
     }
     let index = draft.refer(node, "event_time", problems)?;
-    let is_moment = |column: &Column| {
-        matches!(
-            column.logical_type,
-            LogicalType::Timestamp | LogicalType::Date
-        )
-    };
+    let is_moment =
+        |column: &Column| matches!(column.logical_type, LogicalType::Timestamp | LogicalType::Date);
     if draft.column(index).is_some_and(|column| !is_moment(column)) {
-        problems.add(
-            node.at,
-            "`event_time` is neither a date nor a timestamp",
-            remedy,
-        );
+        problems.add(node.at, "`event_time` is neither a date nor a timestamp", remedy);
     }
     Some(index)
 }
@@ -176,11 +138,7 @@ fn check_names(properties: &[Property<'_>], problems: &mut Problems) {
         let Some(name) = property.name else { continue };
         if let Some(first) = seen.insert(name, property.node.at) {
             let message = format!("the column `{name}` is also on line {}", first.line);
-            problems.add(
-                property.node.at,
-                message,
-                "give every column a name of its own",
-            );
+            problems.add(property.node.at, message, "give every column a name of its own");
         }
     }
 }
@@ -194,25 +152,15 @@ fn check_sources(draft: &Draft<'_>, format: Option<&Format>, problems: &mut Prob
             || (is_json && column.source_name.split('.').any(str::is_empty))
         {
             let message = format!("`{}` is no source of a column", column.source_name);
-            problems.add(
-                column.at,
-                message,
-                "write the name in the file as `physicalName`",
-            );
+            problems.add(column.at, message, "write the name in the file as `physicalName`");
         }
-        for other in columns
-            .iter()
-            .take(index)
-            .filter(|other| other.name != column.name)
-        {
+        for other in columns.iter().take(index).filter(|other| other.name != column.name) {
             let same = other.source_name == column.source_name;
             let inside = is_inside(&column.source_name, &other.source_name)
                 || is_inside(&other.source_name, &column.source_name);
             if same || (is_json && inside) {
-                let message = format!(
-                    "`{}` and `{}` are read from one place",
-                    other.name, column.name
-                );
+                let message =
+                    format!("`{}` and `{}` are read from one place", other.name, column.name);
                 problems.add(column.at, message, "give each a `physicalName` of its own");
             }
         }
@@ -220,16 +168,13 @@ fn check_sources(draft: &Draft<'_>, format: Option<&Format>, problems: &mut Prob
 }
 
 fn is_inside(path: &str, outer: &str) -> bool {
-    path.strip_prefix(outer)
-        .is_some_and(|rest| rest.starts_with('.'))
+    path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// Positions are for files without header, for all columns or none, each once.
 fn check_positions(draft: &Draft<'_>, format: Option<&Format>, problems: &mut Problems) {
-    let placed: Vec<(usize, &Column)> = draft
-        .columns()
-        .filter_map(|column| Some((column.position?, column)))
-        .collect();
+    let placed: Vec<(usize, &Column)> =
+        draft.columns().filter_map(|column| Some((column.position?, column))).collect();
     let by_position = matches!(format, Some(Format::Csv(csv)) if csv.header == Header::Positions);
     if !by_position {
         if format.is_some() {
@@ -245,18 +190,10 @@ fn check_positions(draft: &Draft<'_>, format: Option<&Format>, problems: &mut Pr
     }
     for column in draft.columns().filter(|column| column.position.is_none()) {
         let message = format!("`{}` has no `position`, but others have", column.name);
-        problems.add(
-            column.at,
-            message,
-            "give every column its position, or none",
-        );
+        problems.add(column.at, message, "give every column its position, or none");
     }
     for (index, (position, column)) in placed.iter().enumerate() {
-        if placed
-            .iter()
-            .take(index)
-            .any(|(other, _)| other == position)
-        {
+        if placed.iter().take(index).any(|(other, _)| other == position) {
             let message = format!("position {} is taken", position + 1);
             problems.add(column.at, message, "give every column a place of its own");
         }
@@ -289,10 +226,7 @@ fn check_identifiers(draft: &Draft<'_>, unattributed: Unattributed, problems: &m
         }
         seen.push(column);
     }
-    let complete = draft
-        .properties
-        .iter()
-        .all(|property| property.column.is_some());
+    let complete = draft.properties.iter().all(|property| property.column.is_some());
     let finds_subject = |column: &&Column| {
         let spec = column.identifier.as_ref();
         spec.is_some_and(|spec| spec.role.is_none() && spec.kind.links())
@@ -319,10 +253,7 @@ fn check_zones(draft: &Draft<'_>, problems: &mut Problems) {
         if column.logical_type == LogicalType::Timestamp && !column.moment.has_zone() {
             problems.add(
                 column.at,
-                format!(
-                    "`{}` holds local times, but the contract has no `time_zone`",
-                    column.name
-                ),
+                format!("`{}` holds local times, but the contract has no `time_zone`", column.name),
                 "write `time_zone: Asia/Shanghai` or what applies",
             );
         }

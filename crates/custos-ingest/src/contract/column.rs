@@ -46,10 +46,8 @@ const KINDS: [(&str, ColumnKind); 4] = [
     ("content", ColumnKind::Content),
 ];
 
-const ASSURANCES: [(&str, Assurance); 2] = [
-    ("claimed", Assurance::Claimed),
-    ("verified", Assurance::Verified),
-];
+const ASSURANCES: [(&str, Assurance); 2] =
+    [("claimed", Assurance::Claimed), ("verified", Assurance::Verified)];
 
 /// A property as far as it could be read.
 pub(super) struct Property<'a> {
@@ -64,11 +62,7 @@ pub(super) struct Property<'a> {
 /// Reads one property.
 pub(super) fn property<'a>(node: &'a Node, problems: &mut Problems) -> Property<'a> {
     let Some(fields) = Fields::read(node, "a property", &KEYS, problems) else {
-        return Property {
-            node,
-            name: None,
-            column: None,
-        };
+        return Property { node, name: None, column: None };
     };
     let name = fields
         .need("name", "name the column", problems)
@@ -108,14 +102,8 @@ fn column(fields: &Fields<'_>, name: Option<&str>, problems: &mut Problems) -> O
     }
     let logical_type = logical_type?;
     if let Some(node) = fields.find("quality") {
-        let form = ValueForm {
-            logical_type,
-            moment: &draft.moment,
-        };
-        let Quality {
-            range,
-            accepted_values,
-        } = quality::quality(node, &form, problems);
+        let form = ValueForm { logical_type, moment: &draft.moment };
+        let Quality { range, accepted_values } = quality::quality(node, &form, problems);
         draft.range = range;
         draft.accepted_values = accepted_values;
     }
@@ -150,11 +138,7 @@ fn logical_type(fields: &Fields<'_>, problems: &mut Problems) -> Option<LogicalT
         ("date", LogicalType::Date),
         ("timestamp", LogicalType::Timestamp),
     ];
-    let node = fields.need(
-        "logicalType",
-        "write one, such as `logicalType: string`",
-        problems,
-    )?;
+    let node = fields.need("logicalType", "write one, such as `logicalType: string`", problems)?;
     let text = node.text("logicalType", problems)?;
     if ["object", "array", "time"].contains(&text) {
         problems.add(
@@ -165,11 +149,7 @@ fn logical_type(fields: &Fields<'_>, problems: &mut Problems) -> Option<LogicalT
         return None;
     }
     let logical_type = node.choice("logicalType", &choices, problems)?;
-    if logical_type == LogicalType::Float {
-        number(fields, problems)
-    } else {
-        Some(logical_type)
-    }
+    if logical_type == LogicalType::Float { number(fields, problems) } else { Some(logical_type) }
 }
 
 /// The physical type decides between floating-point and exact numbers.
@@ -193,9 +173,7 @@ fn number(fields: &Fields<'_>, problems: &mut Problems) -> Option<LogicalType> {
 }
 
 fn decimal(text: &str) -> Option<LogicalType> {
-    let inner = text
-        .strip_prefix("decimal")
-        .or_else(|| text.strip_prefix("numeric"))?;
+    let inner = text.strip_prefix("decimal").or_else(|| text.strip_prefix("numeric"))?;
     let inner = inner.trim().strip_prefix('(')?.strip_suffix(')')?;
     let (precision, scale) = inner.split_once(',').unwrap_or((inner, "0"));
     let precision: u8 = precision.trim().parse().ok()?;
@@ -210,9 +188,7 @@ fn apply_custos(
     logical_type: Option<LogicalType>,
     problems: &mut Problems,
 ) {
-    column.kind = custos
-        .choice("kind", &KINDS, problems)
-        .unwrap_or(ColumnKind::Fact);
+    column.kind = custos.choice("kind", &KINDS, problems).unwrap_or(ColumnKind::Fact);
     column.category = category(custos, problems);
     column.sensitive = custos.is_true("sensitive", problems);
     column.position = position(custos, problems);
@@ -242,11 +218,7 @@ fn check_content(
     problems: &mut Problems,
 ) {
     if column.category.is_none() && custos.find("category").is_none() {
-        problems.add(
-            custos.at,
-            "content needs a category",
-            "write `category: user.content`",
-        );
+        problems.add(custos.at, "content needs a category", "write `category: user.content`");
     }
     if logical_type.is_some_and(|found| found != LogicalType::String) {
         problems.add(custos.at, "content is text", "write `logicalType: string`");
@@ -270,15 +242,9 @@ fn category(custos: &Fields<'_>, problems: &mut Problems) -> Option<DataCategory
 fn position(custos: &Fields<'_>, problems: &mut Problems) -> Option<usize> {
     let node = custos.find("position")?;
     let place: Option<usize> = node.value.scalar().and_then(|text| text.parse().ok());
-    let index = place
-        .filter(|place| (1..=4096).contains(place))
-        .map(|place| place - 1);
+    let index = place.filter(|place| (1..=4096).contains(place)).map(|place| place - 1);
     if index.is_none() {
-        problems.add(
-            node.at,
-            "`position` is no place in a row",
-            "write a number from 1 to 4096",
-        );
+        problems.add(node.at, "`position` is no place in a row", "write a number from 1 to 4096");
     }
     index
 }
@@ -290,32 +256,18 @@ fn identify(
     problems: &mut Problems,
 ) {
     if logical_type.is_some_and(|found| found != LogicalType::String) {
-        problems.add(
-            column.at,
-            "identifiers are text",
-            "write `logicalType: string`",
-        );
+        problems.add(column.at, "identifiers are text", "write `logicalType: string`");
     }
     let types = IdentifierType::ALL.map(|kind| (kind.as_str(), kind));
     let kind = custos
-        .need(
-            "type",
-            "write what it identifies, such as `type: email`",
-            problems,
-        )
+        .need("type", "write what it identifies, such as `type: email`", problems)
         .and_then(|node| node.choice("type", &types, problems));
-    let assurance = custos
-        .choice("assurance", &ASSURANCES, problems)
-        .unwrap_or_default();
+    let assurance = custos.choice("assurance", &ASSURANCES, problems).unwrap_or_default();
     let scope = word(custos, "scope", problems);
     let role = word(custos, "role", problems);
     let region = region(custos, problems);
     let Some(kind) = kind else { return };
-    let scoped = [
-        IdentifierType::CustomerId,
-        IdentifierType::DeviceId,
-        IdentifierType::SocialId,
-    ];
+    let scoped = [IdentifierType::CustomerId, IdentifierType::DeviceId, IdentifierType::SocialId];
     if kind == IdentifierType::CustomerId && custos.find("scope").is_none() {
         problems.add(
             custos.at,
@@ -324,32 +276,15 @@ fn identify(
         );
     }
     if let Some(node) = custos.find("scope").filter(|_| !scoped.contains(&kind)) {
-        problems.add(
-            node.at,
-            format!("`scope` has no meaning for {kind}"),
-            "leave it out",
-        );
+        problems.add(node.at, format!("`scope` has no meaning for {kind}"), "leave it out");
     }
-    if let Some(node) = custos
-        .find("region")
-        .filter(|_| kind != IdentifierType::Phone)
-    {
-        problems.add(
-            node.at,
-            format!("`region` has no meaning for {kind}"),
-            "leave it out",
-        );
+    if let Some(node) = custos.find("region").filter(|_| kind != IdentifierType::Phone) {
+        problems.add(node.at, format!("`region` has no meaning for {kind}"), "leave it out");
     }
     if column.category.is_none() {
         column.category = kind.default_category().ok();
     }
-    column.identifier = Some(IdentifierSpec {
-        kind,
-        scope,
-        region,
-        role,
-        assurance,
-    });
+    column.identifier = Some(IdentifierSpec { kind, scope, region, role, assurance });
 }
 
 fn word(custos: &Fields<'_>, key: &str, problems: &mut Problems) -> Option<String> {
@@ -371,11 +306,7 @@ fn region(custos: &Fields<'_>, problems: &mut Problems) -> Option<String> {
     let node = custos.find("region")?;
     let text = node.text("region", problems)?;
     if text.len() != 2 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        problems.add(
-            node.at,
-            format!("`{text}` is no region"),
-            "write two capitals, such as `CN`",
-        );
+        problems.add(node.at, format!("`{text}` is no region"), "write two capitals, such as `CN`");
     }
     Some(text.to_owned())
 }

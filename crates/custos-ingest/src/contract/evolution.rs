@@ -11,11 +11,7 @@ pub(super) fn added_columns(
     let mut problems = Problems::new(&newer.file);
     compare_tables(newer, older, &mut problems);
     for column in &older.columns {
-        match newer
-            .columns
-            .iter()
-            .find(|candidate| candidate.name == column.name)
-        {
+        match newer.columns.iter().find(|candidate| candidate.name == column.name) {
             Some(candidate) => compare_columns(candidate, column, &mut problems),
             None => problems.add(
                 newer.version_at,
@@ -33,10 +29,8 @@ pub(super) fn added_columns(
         .collect();
     for column in added.iter().filter_map(|index| newer.columns.get(*index)) {
         if column.required {
-            let message = format!(
-                "the new column `{}` is required, but old rows lack it",
-                column.name
-            );
+            let message =
+                format!("the new column `{}` is required, but old rows lack it", column.name);
             problems.add(column.at, message, "leave `required` out");
         }
     }
@@ -44,11 +38,7 @@ pub(super) fn added_columns(
         let message = "columns were added, but the version did not grow";
         problems.add(newer.version_at, message, "count the minor number up");
     }
-    if problems.is_empty() {
-        Ok(added)
-    } else {
-        Err(problems.into_sorted())
-    }
+    if problems.is_empty() { Ok(added) } else { Err(problems.into_sorted()) }
 }
 
 fn compare_tables(newer: &Contract, older: &Contract, problems: &mut Problems) {
@@ -72,9 +62,7 @@ fn compare_tables(newer: &Contract, older: &Contract, problems: &mut Problems) {
 }
 
 fn names(contract: &Contract, places: &[usize]) -> Vec<String> {
-    let columns = places
-        .iter()
-        .filter_map(|place| contract.columns.get(*place));
+    let columns = places.iter().filter_map(|place| contract.columns.get(*place));
     columns.map(|column| column.name.clone()).collect()
 }
 
@@ -92,10 +80,7 @@ fn compare_columns(newer: &Column, older: &Column, problems: &mut Problems) {
     for (what, _) in changed.into_iter().filter(|(_, is_changed)| *is_changed) {
         problems.add(
             newer.at,
-            format!(
-                "the {what} of `{}` changed, and old files cannot follow",
-                newer.name
-            ),
+            format!("the {what} of `{}` changed, and old files cannot follow", newer.name),
             "put it back, and add a new nullable column beside it",
         );
     }

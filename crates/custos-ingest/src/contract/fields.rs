@@ -11,10 +11,7 @@ pub(super) struct Problems {
 
 impl Problems {
     pub(super) fn new(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            found: Vec::new(),
-        }
+        Self { file: file.to_owned(), found: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at: Place, message: impl Into<String>, remedy: impl Into<String>) {
@@ -33,8 +30,7 @@ impl Problems {
 
     /// All mistakes in the order of the file.
     pub(super) fn into_sorted(mut self) -> Vec<ContractProblem> {
-        self.found
-            .sort_by_key(|problem| (problem.line, problem.column));
+        self.found.sort_by_key(|problem| (problem.line, problem.column));
         self.found
     }
 }
@@ -66,11 +62,7 @@ impl<'a> Fields<'a> {
             if !known.contains(&key.name.as_str()) {
                 let remedy = suggestion(&key.name, known);
                 problems.add(key.at, format!("{what} has no key `{}`", key.name), remedy);
-            } else if entries
-                .iter()
-                .take(index)
-                .any(|(earlier, _)| earlier.name == key.name)
-            {
+            } else if entries.iter().take(index).any(|(earlier, _)| earlier.name == key.name) {
                 problems.add(
                     key.at,
                     format!("the key `{}` is there twice", key.name),
@@ -120,11 +112,7 @@ impl<'a> Fields<'a> {
         if let Yaml::Boolean(truth) = node.value {
             return Some(truth);
         }
-        problems.add(
-            node.at,
-            format!("`{key}` is {}", node.value.kind()),
-            "write true or false",
-        );
+        problems.add(node.at, format!("`{key}` is {}", node.value.kind()), "write true or false");
         None
     }
 
@@ -149,11 +137,7 @@ impl Node {
             Yaml::Boolean(_) | Yaml::Integer(_) | Yaml::Number(_) => "put it in quotes",
             Yaml::Null | Yaml::Text(_) | Yaml::List(_) | Yaml::Mapping(_) => "write one text",
         };
-        problems.add(
-            self.at,
-            format!("`{what}` is {}, not text", self.value.kind()),
-            remedy,
-        );
+        problems.add(self.at, format!("`{what}` is {}, not text", self.value.kind()), remedy);
         None
     }
 
@@ -178,17 +162,10 @@ impl Node {
         problems: &mut Problems,
     ) -> Option<T> {
         let text = self.text(what, problems)?;
-        let chosen = choices
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, choice)| *choice);
+        let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
         if chosen.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            problems.add(
-                self.at,
-                format!("`{text}` is no {what}"),
-                suggestion(text, &words),
-            );
+            problems.add(self.at, format!("`{text}` is no {what}"), suggestion(text, &words));
         }
         chosen
     }

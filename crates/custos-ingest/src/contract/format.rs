@@ -6,15 +6,8 @@ use super::fields::{Fields, Problems};
 use super::node::Node;
 use super::{CsvFormat, Format, Header, NdjsonFormat};
 
-const KEYS: [&str; 7] = [
-    "type",
-    "delimiter",
-    "quote",
-    "escape",
-    "encoding",
-    "header",
-    "null_values",
-];
+const KEYS: [&str; 7] =
+    ["type", "delimiter", "quote", "escape", "encoding", "header", "null_values"];
 
 /// Reads `format`.
 pub(super) fn format(node: &Node, problems: &mut Problems) -> Option<Format> {
@@ -25,10 +18,7 @@ pub(super) fn format(node: &Node, problems: &mut Problems) -> Option<Format> {
     if is_csv {
         return Some(Format::Csv(csv(&fields, encoding, problems)));
     }
-    for key in KEYS
-        .iter()
-        .filter(|key| !["type", "encoding"].contains(key))
-    {
+    for key in KEYS.iter().filter(|key| !["type", "encoding"].contains(key)) {
         if let Some(node) = fields.find(key) {
             problems.add(node.at, format!("`{key}` is for csv only"), "leave it out");
         }
@@ -58,11 +48,7 @@ fn csv(fields: &Fields<'_>, encoding: &'static Encoding, problems: &mut Problems
         quote,
         escape,
         encoding,
-        header: if named {
-            Header::Named
-        } else {
-            Header::Positions
-        },
+        header: if named { Header::Named } else { Header::Positions },
         null_values: null_values.unwrap_or_default(),
     }
 }
@@ -111,11 +97,7 @@ fn check_characters(
 ) {
     if quote == Some(delimiter) {
         let at = fields.find("quote").map_or(fields.at, |node| node.at);
-        problems.add(
-            at,
-            "`quote` and `delimiter` are the same",
-            "write two different characters",
-        );
+        problems.add(at, "`quote` and `delimiter` are the same", "write two different characters");
     }
     let Some(node) = fields.find("escape") else {
         return;

@@ -87,29 +87,20 @@ impl Yaml {
 }
 
 fn place<T>(spanned: &Spanned<T>) -> Place {
-    Place {
-        line: spanned.referenced.line().max(1),
-        column: spanned.referenced.column().max(1),
-    }
+    Place { line: spanned.referenced.line().max(1), column: spanned.referenced.column().max(1) }
 }
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Yaml>::deserialize(deserializer)?;
-        Ok(Self {
-            at: place(&spanned),
-            value: spanned.value,
-        })
+        Ok(Self { at: place(&spanned), value: spanned.value })
     }
 }
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<String>::deserialize(deserializer)?;
-        Ok(Self {
-            at: place(&spanned),
-            name: spanned.value,
-        })
+        Ok(Self { at: place(&spanned), name: spanned.value })
     }
 }
 

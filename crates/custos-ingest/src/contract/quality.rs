@@ -32,22 +32,14 @@ pub(super) fn quality(node: &Node, form: &ValueForm<'_>, problems: &mut Problems
         let Some(rule) = fields.need("rule", "write `rule: range`", problems) else {
             continue;
         };
-        match rule.choice(
-            "rule",
-            &[("range", true), ("accepted_values", false)],
-            problems,
-        ) {
+        match rule.choice("rule", &[("range", true), ("accepted_values", false)], problems) {
             Some(true) if quality.range.is_none() => {
                 quality.range = range(&fields, form, problems);
             }
             Some(false) if quality.accepted_values.is_none() => {
                 quality.accepted_values = accepted_values(&fields, form, problems);
             }
-            Some(_) => problems.add(
-                rule.at,
-                "the column has this rule twice",
-                "keep one of them",
-            ),
+            Some(_) => problems.add(rule.at, "the column has this rule twice", "keep one of them"),
             None => {}
         }
     }
@@ -59,31 +51,17 @@ fn range(fields: &Fields<'_>, form: &ValueForm<'_>, problems: &mut Problems) -> 
         form.logical_type,
         LogicalType::Integer | LogicalType::Float | LogicalType::Decimal { .. }
     ) {
-        problems.add(
-            fields.at,
-            "a range needs a column of numbers",
-            "leave the rule out",
-        );
+        problems.add(fields.at, "a range needs a column of numbers", "leave the rule out");
         return None;
     }
     refuse(fields, &["values"], problems);
-    let min = fields
-        .find("min")
-        .and_then(|node| value(node, form, problems));
-    let max = fields
-        .find("max")
-        .and_then(|node| value(node, form, problems));
+    let min = fields.find("min").and_then(|node| value(node, form, problems));
+    let max = fields.find("max").and_then(|node| value(node, form, problems));
     if fields.find("min").is_none() && fields.find("max").is_none() {
-        problems.add(
-            fields.at,
-            "the range has no bound",
-            "write `min`, `max` or both",
-        );
+        problems.add(fields.at, "the range has no bound", "write `min`, `max` or both");
     }
     if let (Some(min), Some(max)) = (&min, &max)
-        && min
-            .compare_number(max)
-            .is_some_and(std::cmp::Ordering::is_gt)
+        && min.compare_number(max).is_some_and(std::cmp::Ordering::is_gt)
     {
         problems.add(fields.at, "`min` is above `max`", "exchange them");
     }
@@ -102,22 +80,13 @@ fn accepted_values(
     }
     let node = fields.need("values", "write `values: [a, b]`", problems)?;
     let items = node.list("values", problems);
-    Some(
-        items
-            .iter()
-            .filter_map(|item| value(item, form, problems))
-            .collect(),
-    )
+    Some(items.iter().filter_map(|item| value(item, form, problems)).collect())
 }
 
 fn refuse(fields: &Fields<'_>, keys: &[&str], problems: &mut Problems) {
     for key in keys {
         if let Some(node) = fields.find(key) {
-            problems.add(
-                node.at,
-                format!("`{key}` belongs to another rule"),
-                "leave it out",
-            );
+            problems.add(node.at, format!("`{key}` belongs to another rule"), "leave it out");
         }
     }
 }

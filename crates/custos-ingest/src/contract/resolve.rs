@@ -105,10 +105,7 @@ fn read(file: &str, root: &Node, problems: &mut Problems) -> Option<Contract> {
     let unattributed = custos
         .choice(
             "unattributed",
-            &[
-                ("hidden", Unattributed::Hidden),
-                ("visible", Unattributed::Visible),
-            ],
+            &[("hidden", Unattributed::Hidden), ("visible", Unattributed::Visible)],
             problems,
         )
         .unwrap_or(Unattributed::Hidden);
@@ -166,19 +163,11 @@ fn version(root: &Fields<'_>, problems: &mut Problems) -> Option<(u32, u32, u32)
     let node = root.need("version", "write `version: 1.0.0`", problems)?;
     let text = node.value.scalar().unwrap_or_default();
     let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
-    let version = (
-        parts.next().flatten(),
-        parts.next().flatten(),
-        parts.next().flatten(),
-    );
+    let version = (parts.next().flatten(), parts.next().flatten(), parts.next().flatten());
     match (version, parts.next()) {
         ((Some(major), Some(minor), Some(patch)), None) => Some((major, minor, patch)),
         _ => {
-            problems.add(
-                node.at,
-                "the version is not three numbers",
-                "write `version: 1.0.0`",
-            );
+            problems.add(node.at, "the version is not three numbers", "write `version: 1.0.0`");
             None
         }
     }
@@ -252,11 +241,7 @@ pub(super) fn custos_value<'a>(fields: &Fields<'a>, problems: &mut Problems) -> 
 }
 
 fn write_mode(custos: &Fields<'_>, problems: &mut Problems) -> Option<WriteMode> {
-    let node = custos.need(
-        "write_mode",
-        "write `write_mode: append` or `upsert`",
-        problems,
-    )?;
+    let node = custos.need("write_mode", "write `write_mode: append` or `upsert`", problems)?;
     let modes = [
         ("append", Some(WriteMode::Append)),
         ("upsert", Some(WriteMode::Upsert)),
@@ -286,11 +271,7 @@ fn purposes(custos: &Fields<'_>, problems: &mut Problems) -> Vec<Purpose> {
         };
         match text.parse::<Purpose>() {
             Ok(purpose) if purposes.contains(&purpose) => {
-                problems.add(
-                    item.at,
-                    format!("`{text}` is there twice"),
-                    "keep one of them",
-                );
+                problems.add(item.at, format!("`{text}` is there twice"), "keep one of them");
             }
             Ok(purpose) => purposes.push(purpose),
             Err(_) => problems.add(
@@ -301,11 +282,7 @@ fn purposes(custos: &Fields<'_>, problems: &mut Problems) -> Vec<Purpose> {
         }
     }
     if items.is_empty() && matches!(node.value, Yaml::List(_)) {
-        problems.add(
-            node.at,
-            "`purposes` is empty, so nobody could read the source",
-            remedy,
-        );
+        problems.add(node.at, "`purposes` is empty, so nobody could read the source", remedy);
     }
     purposes
 }
@@ -332,28 +309,19 @@ fn jurisdiction(custos: &Fields<'_>, problems: &mut Problems) -> Option<String> 
     let node = fields.need("default", "write `{default: cn}`", problems)?;
     let text = node.text("default", problems)?;
     if !is_snake(text) {
-        problems.add(
-            node.at,
-            format!("`{text}` is no jurisdiction"),
-            "write it as `cn` or `eu`",
-        );
+        problems.add(node.at, format!("`{text}` is no jurisdiction"), "write it as `cn` or `eu`");
     }
     Some(text.to_owned())
 }
 
 /// The columns; in a file without header, placed in their order unless they say their places.
 fn columns(properties: Vec<Property<'_>>, by_position: bool) -> Vec<Column> {
-    let columns = properties
-        .into_iter()
-        .filter_map(|property| property.column);
+    let columns = properties.into_iter().filter_map(|property| property.column);
     columns
         .enumerate()
         .map(|(index, column)| {
             let place = column.position.unwrap_or(index);
-            Column {
-                position: by_position.then_some(place),
-                ..column
-            }
+            Column { position: by_position.then_some(place), ..column }
         })
         .collect()
 }
@@ -362,7 +330,5 @@ fn columns(properties: Vec<Property<'_>>, by_position: bool) -> Vec<Column> {
 pub(super) fn is_snake(word: &str) -> bool {
     word.len() <= 63
         && word.starts_with(|first: char| first.is_ascii_lowercase())
-        && word
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

@@ -175,10 +175,8 @@ impl<'a> Fold<'a> {
             accounts.place(role, &found, seen_at).ok_or(IngestError::Internal)
         };
         let subject = place(&mut self.accounts, "")?;
-        let others: Vec<Rid> = roles
-            .iter()
-            .map(|role| place(&mut self.accounts, role))
-            .collect::<Result<_, _>>()?;
+        let others: Vec<Rid> =
+            roles.iter().map(|role| place(&mut self.accounts, role)).collect::<Result<_, _>>()?;
         self.builder.push(&Placed { row, subject, others: &others, record: hashed });
         if self.builder.is_full() {
             self.flush().await?;
@@ -234,11 +232,7 @@ impl<'a> Fold<'a> {
 }
 
 /// A reader over bytes that are already here.
-pub(super) fn reader(
-    contract: &Contract,
-    file: &str,
-    bytes: &[u8],
-) -> Result<Reader, IngestError> {
+pub(super) fn reader(contract: &Contract, file: &str, bytes: &[u8]) -> Result<Reader, IngestError> {
     let stream = Box::new(Cursor::new(bytes.to_vec()));
     Ok(Reader::from_stream(contract, file, stream)?)
 }

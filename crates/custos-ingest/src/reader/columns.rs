@@ -48,15 +48,10 @@ pub(super) fn layout(
     }
     let row = splitter.next_row().map_err(LayoutError::Split)?;
     let Some(row) = row else {
-        return Err(LayoutError::Header(ReadError::Empty {
-            file: file.to_owned(),
-        }));
+        return Err(LayoutError::Header(ReadError::Empty { file: file.to_owned() }));
     };
     let names = header_names(&row).map_err(|fault| {
-        LayoutError::Header(ReadError::BadHeader {
-            file: file.to_owned(),
-            fault,
-        })
+        LayoutError::Header(ReadError::BadHeader { file: file.to_owned(), fault })
     })?;
     let header = row.bytes.to_vec();
     let layout = by_name(contract, csv, file, names).map_err(LayoutError::Header)?;
@@ -72,12 +67,7 @@ fn by_position(contract: &Contract) -> Layout {
         .filter(|place| !places.contains(place))
         .map(|place| (place, format!("column_{}", place + 1)))
         .collect();
-    Layout {
-        places,
-        extras,
-        width,
-        header: None,
-    }
+    Layout { places, extras, width, header: None }
 }
 
 fn header_names(row: &Row<'_>) -> Result<Vec<String>, RowFault> {
@@ -131,33 +121,17 @@ fn by_name(
         .enumerate()
         .filter(|(place, _)| !places.contains(place))
         .map(|(place, name)| {
-            (
-                place,
-                if name.is_empty() {
-                    format!("column_{}", place + 1)
-                } else {
-                    name
-                },
-            )
+            (place, if name.is_empty() { format!("column_{}", place + 1) } else { name })
         })
         .collect();
-    Ok(Layout {
-        places,
-        extras,
-        width,
-        header: None,
-    })
+    Ok(Layout { places, extras, width, header: None })
 }
 
 /// A name of a header as an error may show it: a value among the names must not be.
 fn shown(name: String) -> String {
     let digits = name.chars().filter(char::is_ascii_digit).count();
     let is_odd = name.contains('@') || name.contains(char::is_control);
-    if is_odd || digits >= 5 || name.chars().count() > 40 {
-        "?".to_owned()
-    } else {
-        name
-    }
+    if is_odd || digits >= 5 || name.chars().count() > 40 { "?".to_owned() } else { name }
 }
 
 impl Layout {
@@ -181,20 +155,12 @@ impl Layout {
             let value = if null_values.iter().any(|null| *null == cell) {
                 Ok(Value::Null)
             } else {
-                parse_text(
-                    column.logical_type,
-                    &column.moment,
-                    contract.time_zone,
-                    &cell,
-                )
+                parse_text(column.logical_type, &column.moment, contract.time_zone, &cell)
             };
             let checked = value.and_then(|value| check_value(column, &value).map(|()| value));
             values.push(checked.map_err(|fault| RowProblem::of_column(column, fault))?);
         }
-        Ok(ParsedRow {
-            values,
-            extra: self.extra(row, text),
-        })
+        Ok(ParsedRow { values, extra: self.extra(row, text) })
     }
 
     /// What no column lists and is not empty, as a JSON object.
@@ -211,10 +177,7 @@ impl Layout {
     /// Names the first column that a fault in a row's bytes concerns.
     pub(super) fn blame(&self, contract: &Contract, row: &Row<'_>, fault: RowFault) -> RowProblem {
         let is_bad = |place: usize| {
-            let bytes = row
-                .range(place)
-                .and_then(|range| row.bytes.get(range))
-                .unwrap_or_default();
+            let bytes = row.range(place).and_then(|range| row.bytes.get(range)).unwrap_or_default();
             match fault {
                 RowFault::NulByte => bytes.contains(&0),
                 RowFault::InvalidUtf8 => std::str::from_utf8(bytes).is_err(),

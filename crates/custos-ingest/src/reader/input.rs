@@ -35,9 +35,7 @@ pub(super) fn open(
         (head, stream)
     };
     if head.is_empty() {
-        return Err(ReadError::Empty {
-            file: file.to_owned(),
-        });
+        return Err(ReadError::Empty { file: file.to_owned() });
     }
     let stream = if encoding == UTF_8 {
         if UTF_16_MARKS.iter().any(|mark| head.starts_with(mark)) {
@@ -50,10 +48,7 @@ pub(super) fn open(
     } else {
         Box::new(Transcoder::new(stream, encoding))
     };
-    Ok(Input {
-        stream,
-        is_compressed,
-    })
+    Ok(Input { stream, is_compressed })
 }
 
 type Peeked = (Vec<u8>, Box<dyn Read + Send>);
@@ -61,10 +56,7 @@ type Peeked = (Vec<u8>, Box<dyn Read + Send>);
 /// The first three bytes, and the stream with them still in it.
 fn peek(mut stream: Box<dyn Read + Send>) -> io::Result<Peeked> {
     let mut head = Vec::with_capacity(UTF_8_MARK.len());
-    stream
-        .by_ref()
-        .take(UTF_8_MARK.len() as u64)
-        .read_to_end(&mut head)?;
+    stream.by_ref().take(UTF_8_MARK.len() as u64).read_to_end(&mut head)?;
     let whole = Cursor::new(head.clone()).chain(stream);
     Ok((head, Box::new(whole)))
 }

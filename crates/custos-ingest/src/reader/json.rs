@@ -89,11 +89,8 @@ impl Shape {
         let Members(members) = serde_json::from_str(object).map_err(bad_json)?;
         for (key, raw) in members {
             let raw = raw.get();
-            let step = self
-                .children
-                .iter()
-                .find(|(known, _)| *known == key.0)
-                .map(|(_, step)| step);
+            let step =
+                self.children.iter().find(|(known, _)| *known == key.0).map(|(_, step)| step);
             let left: Cow<'_, str> = match step {
                 None => raw.into(),
                 Some(Step::Column(index)) => {
@@ -126,10 +123,7 @@ impl Shape {
     }
 
     fn not_an_object(&self, contract: &Contract) -> RowProblem {
-        match self
-            .first_column()
-            .and_then(|index| contract.columns.get(index))
-        {
+        match self.first_column().and_then(|index| contract.columns.get(index)) {
             Some(column) => RowProblem::of_column(column, RowFault::WrongType),
             None => RowProblem::of_row(RowFault::WrongType),
         }
@@ -142,18 +136,9 @@ fn read_value(contract: &Contract, column: &Column, raw: &str) -> Result<Value, 
     if raw == "null" {
         return Ok(Value::Null);
     }
-    let parse = |text: &str| {
-        parse_text(
-            column.logical_type,
-            &column.moment,
-            contract.time_zone,
-            text,
-        )
-    };
-    let is_unix = matches!(
-        column.moment,
-        MomentFormat::UnixSeconds | MomentFormat::UnixMillis
-    );
+    let parse =
+        |text: &str| parse_text(column.logical_type, &column.moment, contract.time_zone, text);
+    let is_unix = matches!(column.moment, MomentFormat::UnixSeconds | MomentFormat::UnixMillis);
     match (raw.as_bytes().first(), column.logical_type) {
         (Some(b'"'), LogicalType::Boolean) => Err(RowFault::WrongType),
         (Some(b'"'), logical_type) => {
@@ -163,11 +148,7 @@ fn read_value(contract: &Contract, column: &Column, raw: &str) -> Result<Value, 
             }
             if logical_type != LogicalType::String && text.trim().len() != text.len() {
                 let is_moment = matches!(logical_type, LogicalType::Date | LogicalType::Timestamp);
-                return Err(if is_moment {
-                    RowFault::BadDate
-                } else {
-                    RowFault::BadNumber
-                });
+                return Err(if is_moment { RowFault::BadDate } else { RowFault::BadNumber });
             }
             parse(&text)
         }
@@ -216,13 +197,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
 fn validate(line: &str) -> Result<(), RowFault> {
     let fault = Cell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(line);
-    let check = Check {
-        depth: 0,
-        fault: &fault,
-    };
-    let outcome = check
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end());
+    let check = Check { depth: 0, fault: &fault };
+    let outcome = check.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     outcome.map_err(|_| fault.get().unwrap_or(RowFault::BadJson))
 }
 
@@ -241,20 +217,13 @@ impl Check<'_> {
 
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth < JSON_DEPTH_MAX {
-            true => Ok(Self {
-                depth: self.depth + 1,
-                ..self
-            }),
+            true => Ok(Self { depth: self.depth + 1, ..self }),
             false => Err(self.refuse(RowFault::TooDeep)),
         }
     }
 
     fn text<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if text.contains('\0') {
-            Err(self.refuse(RowFault::NulByte))
-        } else {
-            Ok(())
-        }
+        if text.contains('\0') { Err(self.refuse(RowFault::NulByte)) } else { Ok(()) }
     }
 }
 

@@ -104,12 +104,7 @@ impl Scan {
     const fn new() -> Self {
         Self {
             state: State::CellStart,
-            cell: Cell {
-                start: 0,
-                end: 0,
-                is_quoted: false,
-                has_escapes: false,
-            },
+            cell: Cell { start: 0, end: 0, is_quoted: false, has_escapes: false },
             line_ends: 0,
             fault: None,
             kept: None,
@@ -158,10 +153,7 @@ impl Splitter {
             break;
         }
         let length = self.scan.kept.unwrap_or(self.scan.cell.end);
-        let bytes = self
-            .buffer
-            .get(self.start..self.start + length)
-            .unwrap_or_default();
+        let bytes = self.buffer.get(self.start..self.start + length).unwrap_or_default();
         self.line += self.scan.line_ends;
         Ok(Some(Row {
             line,
@@ -200,9 +192,7 @@ impl Splitter {
 
     /// Goes on through the buffer; true if the row ended in it.
     fn scan_buffer(&mut self) -> bool {
-        let Dialect {
-            delimiter, quote, ..
-        } = self.dialect;
+        let Dialect { delimiter, quote, .. } = self.dialect;
         while self.at < self.end {
             if self.scan.state == State::Plain {
                 self.skip_plain();
@@ -268,12 +258,8 @@ impl Splitter {
 
     fn begin_cell(&mut self) {
         self.scan.state = State::CellStart;
-        self.scan.cell = Cell {
-            start: self.at - self.start,
-            end: 0,
-            is_quoted: false,
-            has_escapes: false,
-        };
+        self.scan.cell =
+            Cell { start: self.at - self.start, end: 0, is_quoted: false, has_escapes: false };
     }
 
     fn end_cell(&mut self, place: usize) {
@@ -370,11 +356,7 @@ impl<'a> Row<'a> {
             let byte = u8::try_from(character).ok();
             let is_escape =
                 byte.is_some() && (byte == self.dialect.escape || byte == self.dialect.quote);
-            plain.extend(if is_escape {
-                characters.next()
-            } else {
-                Some(character)
-            });
+            plain.extend(if is_escape { characters.next() } else { Some(character) });
         }
         plain
     }

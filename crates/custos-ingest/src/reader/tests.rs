@@ -59,11 +59,7 @@ fn records(contract: &Contract, bytes: impl Into<Vec<u8>>) -> Vec<Record> {
 fn outcomes(contract: &Contract, bytes: impl Into<Vec<u8>>) -> Vec<String> {
     let outcome = |record: Record| match record.cells {
         Ok(_) => "ok".to_owned(),
-        Err(RowProblem {
-            column,
-            code,
-            remedy,
-        }) => {
+        Err(RowProblem { column, code, remedy }) => {
             assert!(!remedy.is_empty());
             format!("{code} {}", column.as_deref().unwrap_or("-"))
         }
@@ -78,10 +74,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn values(contract: &Contract, bytes: impl Into<Vec<u8>>) -> Vec<Vec<Value>> {
-    records(contract, bytes)
-        .into_iter()
-        .map(|record| record.cells.unwrap().values)
-        .collect()
+    records(contract, bytes).into_iter().map(|record| record.cells.unwrap().values).collect()
 }
 
 fn text(text: &str) -> Value {
@@ -96,21 +89,12 @@ fn good_rows_become_typed_values() {
     let rows = records(&orders(), file);
     let numbers: Vec<(u64, u64)> = rows.iter().map(|row| (row.number, row.line)).collect();
     assert_eq!(numbers, [(1, 2), (2, 5)]);
-    assert_eq!(
-        rows[0].raw.expose(),
-        b"1,2026-03-01 10:00,\"a,\"\"b\"\"\nc\", 12.5 "
-    );
+    assert_eq!(rows[0].raw.expose(), b"1,2026-03-01 10:00,\"a,\"\"b\"\"\nc\", 12.5 ");
     let expected = |id, amount, count, at| {
-        Ok(ParsedRow {
-            values: vec![text(id), amount, Value::Integer(count), at],
-            extra: None,
-        })
+        Ok(ParsedRow { values: vec![text(id), amount, Value::Integer(count), at], extra: None })
     };
     let instant = Value::Timestamp(1_772_355_600_000_000);
-    assert_eq!(
-        rows[0].cells,
-        expected("a,\"b\"\nc", Value::Decimal(1250), 1, instant)
-    );
+    assert_eq!(rows[0].cells, expected("a,\"b\"\nc", Value::Decimal(1250), 1, instant));
     assert_eq!(rows[1].cells, expected("x", Value::Null, 2, Value::Null));
 }
 
@@ -137,16 +121,9 @@ fn each_bad_row_says_what_is_wrong_and_the_next_goes_on() {
         ("a\0b,1,1,", "nul_byte id"),
     ] {
         let file = format!("{HEADER}a,1,1,\n{row}\nb,2,2,\n");
-        assert_eq!(
-            outcomes(&orders(), file.as_str()),
-            ["ok", expected, "ok"],
-            "{row}"
-        );
+        assert_eq!(outcomes(&orders(), file.as_str()), ["ok", expected, "ok"], "{row}");
         let problem = format!("{:?}", records(&orders(), file).swap_remove(1));
-        assert!(
-            !problem.contains("2026-0") && !problem.contains("12 3"),
-            "{problem}"
-        );
+        assert!(!problem.contains("2026-0") && !problem.contains("12 3"), "{problem}");
     }
 }
 
@@ -167,21 +144,12 @@ fn truth_values_and_lists_are_checked() {
         ],
     );
     let file = "yes\ttier\tratio\nYes\tgold\t1e3\nNA\tNA\tNA\nmaybe\t\t\n1\tGold\t\n1\t\tnan\n";
-    let expected = [
-        "ok",
-        "ok",
-        "bad_boolean yes",
-        "not_accepted tier",
-        "bad_number ratio",
-    ];
+    let expected = ["ok", "ok", "bad_boolean yes", "not_accepted tier", "bad_number ratio"];
     assert_eq!(outcomes(&contract, file), expected);
     let rows = records(&contract, file);
     let first = vec![Value::Boolean(true), text("gold"), Value::Float(1000.0)];
     assert_eq!(rows[0].cells.as_ref().unwrap().values, first);
-    assert_eq!(
-        rows[1].cells.as_ref().unwrap().values,
-        [Value::Null, Value::Null, Value::Null]
-    );
+    assert_eq!(rows[1].cells.as_ref().unwrap().values, [Value::Null, Value::Null, Value::Null]);
 }
 
 #[test]
@@ -197,30 +165,16 @@ fn unlisted_columns_go_to_extra() {
 #[test]
 fn files_without_header_are_read_by_position() {
     let format = "{type: csv, header: false, quote: \"'\", escape: \"\\\\\"}";
-    let by_order = contract(
-        format,
-        &[
-            "name: a, logicalType: string",
-            "name: b, logicalType: integer",
-        ],
-    );
-    assert_eq!(
-        values(&by_order, "'x\\'y''z',1\n"),
-        [[text("x'y'z"), Value::Integer(1)]]
-    );
+    let by_order =
+        contract(format, &["name: a, logicalType: string", "name: b, logicalType: integer"]);
+    assert_eq!(values(&by_order, "'x\\'y''z',1\n"), [[text("x'y'z"), Value::Integer(1)]]);
     let third = "customProperties: [{property: custos, value: {position: 3}}]";
     let placed = contract(format, &[&format!("name: a, logicalType: string, {third}")]);
     let rows = records(&placed, "x,,z\n1,2\n");
     let row = rows[0].cells.as_ref().unwrap();
     assert_eq!(row.values, [text("z")]);
-    assert_eq!(
-        row.extra,
-        Some(Redacted::new(r#"{"column_1":"x"}"#.to_owned()))
-    );
-    assert_eq!(
-        rows[1].cells.as_ref().unwrap_err().code,
-        RowFault::WrongColumnCount
-    );
+    assert_eq!(row.extra, Some(Redacted::new(r#"{"column_1":"x"}"#.to_owned())));
+    assert_eq!(rows[1].cells.as_ref().unwrap_err().code, RowFault::WrongColumnCount);
 }
 
 #[test]
@@ -233,10 +187,7 @@ fn wrong_headers_are_refused_without_showing_data() {
     assert!(message("id;amount;count;at\n").contains("it has 1 columns, the contract lists 4"));
     assert!(message("id;amount;count;at\n").contains("is the delimiter `,` right?"));
     let data = message("ana@example.test,1,2,3\n");
-    assert!(
-        data.contains("it has 4 columns") && data.contains("header: false"),
-        "{data}"
-    );
+    assert!(data.contains("it has 4 columns") && data.contains("header: false"), "{data}");
     assert!(!data.contains("ana"));
     let missing = message("id,amount,Count,at,13812345678,b@example.test\n");
     assert!(
@@ -269,27 +220,15 @@ fn compressed_files_are_read_to_a_verified_end() {
         let items: Vec<_> = open(&orders(), &bytes[..cut]).unwrap().collect();
         let rows = items.len() as u64 - 1;
         let last = items.into_iter().next_back().unwrap();
-        assert!(
-            matches!(last, Err(ReadError::Truncated { row, .. }) if row == rows),
-            "{cut}"
-        );
+        assert!(matches!(last, Err(ReadError::Truncated { row, .. }) if row == rows), "{cut}");
     }
     let mut damaged = bytes.clone();
     let checksum = damaged.len() - 8;
     damaged[checksum] ^= 1;
     let last = open(&orders(), damaged).unwrap().last();
-    assert!(
-        matches!(last, Some(Err(ReadError::Damaged { .. }))),
-        "{last:?}"
-    );
-    assert!(matches!(
-        open(&orders(), &bytes[..2]),
-        Err(ReadError::Truncated { row: 0, .. })
-    ));
-    assert!(matches!(
-        open(&orders(), gzip(b"")),
-        Err(ReadError::Empty { .. })
-    ));
+    assert!(matches!(last, Some(Err(ReadError::Damaged { .. }))), "{last:?}");
+    assert!(matches!(open(&orders(), &bytes[..2]), Err(ReadError::Truncated { row: 0, .. })));
+    assert!(matches!(open(&orders(), gzip(b"")), Err(ReadError::Empty { .. })));
 }
 
 #[test]
@@ -297,10 +236,7 @@ fn a_quote_that_is_never_closed_refuses_the_file() {
     let file = format!("{HEADER}a,1,1,\n\"b,1,1,\nc,1,1,\n");
     let items: Vec<_> = open(&orders(), file).unwrap().collect();
     assert_eq!(items.len(), 2);
-    assert!(matches!(
-        items[1],
-        Err(ReadError::UnclosedQuote { line: 3, .. })
-    ));
+    assert!(matches!(items[1], Err(ReadError::UnclosedQuote { line: 3, .. })));
 }
 
 #[test]
@@ -308,17 +244,11 @@ fn cells_and_rows_that_are_too_large_are_dropped_in_bounded_memory() {
     let big = "x".repeat(10 << 20);
     for cell in [big.clone(), format!("\"{big}\n\"")] {
         let file = format!("{HEADER}a,1,1,\n{cell},1,1,\nb,1,1,\n");
-        assert_eq!(
-            outcomes(&orders(), file.as_str()),
-            ["ok", "cell_too_large id", "ok"]
-        );
+        assert_eq!(outcomes(&orders(), file.as_str()), ["ok", "cell_too_large id", "ok"]);
         let raw = records(&orders(), file).swap_remove(1).raw;
         assert!(raw.expose().len() <= CELL_BYTES_MAX + 2 * 65_536);
     }
-    let long = format!(
-        "{HEADER}{}\nb,1,1,\n",
-        format!("{},", "x".repeat(1 << 19)).repeat(20)
-    );
+    let long = format!("{HEADER}{}\nb,1,1,\n", format!("{},", "x".repeat(1 << 19)).repeat(20));
     assert_eq!(outcomes(&orders(), long), ["row_too_large -", "ok"]);
     let wide = format!("{HEADER}{}\nb,1,1,\n", "1,".repeat(5 << 20));
     assert_eq!(outcomes(&orders(), wide), ["wrong_column_count -", "ok"]);
@@ -333,10 +263,7 @@ fn other_encodings_are_read_and_their_faults_found() {
     let header_and_row = "id,amount,count,at\n客户é,1,1,\n";
     let in_encoding = |label: &str| contract(&format!("{{type: csv, encoding: {label}}}"), &ORDERS);
     let utf_16 = |mark: &[u8], to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-        mark.iter()
-            .copied()
-            .chain(header_and_row.encode_utf16().flat_map(to_bytes))
-            .collect()
+        mark.iter().copied().chain(header_and_row.encode_utf16().flat_map(to_bytes)).collect()
     };
     let (gb18030, _, _) = encoding_rs::GB18030.encode(header_and_row);
     for (label, bytes) in [
@@ -346,11 +273,7 @@ fn other_encodings_are_read_and_their_faults_found() {
         ("utf-16be", utf_16(b"", u16::to_be_bytes)),
     ] {
         let rows = records(&in_encoding(label), gzip(&bytes));
-        assert_eq!(
-            rows[0].cells.as_ref().unwrap().values[0],
-            text("客户é"),
-            "{label}"
-        );
+        assert_eq!(rows[0].cells.as_ref().unwrap().values[0], text("客户é"), "{label}");
         assert_eq!(rows[0].raw.expose(), "客户é,1,1,".as_bytes());
     }
     for label in ["windows-1252", "latin1"] {
@@ -358,26 +281,11 @@ fn other_encodings_are_read_and_their_faults_found() {
         assert_eq!(values(&in_encoding(label), file)[0][0], text("René €"));
     }
     let broken = [HEADER.as_bytes(), b"a,1,1,\n\xFFb,1,1,\nc,1,1,\n"].concat();
-    assert_eq!(
-        outcomes(&in_encoding("gb18030"), broken),
-        ["ok", "invalid_utf8 id", "ok"]
-    );
+    assert_eq!(outcomes(&in_encoding("gb18030"), broken), ["ok", "invalid_utf8 id", "ok"]);
     let unmarked = open(&orders(), utf_16(b"\xFF\xFE", u16::to_le_bytes)).unwrap_err();
-    assert!(matches!(
-        unmarked,
-        ReadError::WrongEncoding {
-            encoding: "UTF-8",
-            ..
-        }
-    ));
+    assert!(matches!(unmarked, ReadError::WrongEncoding { encoding: "UTF-8", .. }));
     let unmarked = open(&orders(), utf_16(b"", u16::to_le_bytes)).unwrap_err();
-    assert!(matches!(
-        unmarked,
-        ReadError::BadHeader {
-            fault: RowFault::NulByte,
-            ..
-        }
-    ));
+    assert!(matches!(unmarked, ReadError::BadHeader { fault: RowFault::NulByte, .. }));
 }
 
 fn events() -> Contract {
@@ -417,21 +325,13 @@ fn json_lines_are_read_by_path_and_the_rest_kept() {
     let extra = r#"{"item":{"colour":{"r":1.50}},"tags":[1,"x"]}"#;
     assert_eq!(first.extra, Some(Redacted::new(extra.to_owned())));
     assert_eq!((rows[1].number, rows[1].line), (2, 3));
-    assert_eq!(
-        rows[1].cells.as_ref().unwrap().values[5],
-        Value::Timestamp(2000)
-    );
+    assert_eq!(rows[1].cells.as_ref().unwrap().values[5], Value::Timestamp(2000));
 }
 
 #[test]
 fn each_bad_line_says_what_is_wrong() {
-    let deep = |depth: usize| {
-        format!(
-            r#"{{"id":"a","x":{}1{}}}"#,
-            "[".repeat(depth),
-            "]".repeat(depth)
-        )
-    };
+    let deep =
+        |depth: usize| format!(r#"{{"id":"a","x":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
     let (deepest, too_deep, abyss) = (deep(63), deep(64), deep(200_000));
     let big = format!(r#"{{"id":"{}"}}"#, "x".repeat(CELL_BYTES_MAX + 1));
     let huge = format!(r#"{{"id":"{}"}}"#, "x".repeat(10 << 20));
@@ -458,10 +358,7 @@ fn each_bad_line_says_what_is_wrong() {
         ("\"a\"", "not_an_object -"),
         (r#"{"id":"a","id":"b"}"#, "duplicate_key_in_json -"),
         (r#"{"id":"a","\u0069d":"b"}"#, "duplicate_key_in_json -"),
-        (
-            r#"{"id":"a","x":[{"y":1,"z":2,"y":3}]}"#,
-            "duplicate_key_in_json -",
-        ),
+        (r#"{"id":"a","x":[{"y":1,"z":2,"y":3}]}"#, "duplicate_key_in_json -"),
         (r#"{"id":"a\u0000"}"#, "nul_byte -"),
         (&deepest, "ok"),
         (&too_deep, "too_deep -"),
@@ -489,9 +386,7 @@ fn data_set(name: &str) -> Option<PathBuf> {
 
 fn read_data_set(contract: &str, name: &str) -> Option<Vec<ParsedRow>> {
     let path = data_set(name)?;
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/contracts")
-        .join(contract);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/contracts").join(contract);
     let text = std::fs::read_to_string(file).unwrap();
     let contract = Contract::parse(contract, &text).unwrap();
     let rows = Reader::open(&contract, &path).unwrap();
@@ -500,10 +395,9 @@ fn read_data_set(contract: &str, name: &str) -> Option<Vec<ParsedRow>> {
 
 #[test]
 fn online_retail_has_no_bad_row() {
-    let Some(rows) = read_data_set(
-        "online_retail.yaml",
-        "purchases/online_retail/online_retail_2010_12.csv.gz",
-    ) else {
+    let Some(rows) =
+        read_data_set("online_retail.yaml", "purchases/online_retail/online_retail_2010_12.csv.gz")
+    else {
         return;
     };
     assert_eq!(rows.len(), 42_481);

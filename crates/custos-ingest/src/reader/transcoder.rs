@@ -33,11 +33,7 @@ struct Span {
 
 impl Span {
     fn new(length: usize) -> Self {
-        Self {
-            bytes: vec![0; length],
-            from: 0,
-            to: 0,
-        }
+        Self { bytes: vec![0; length], from: 0, to: 0 }
     }
 
     fn rest(&self) -> &[u8] {
@@ -73,8 +69,7 @@ impl<R: Read> Transcoder<R> {
     fn decode(&mut self) {
         let (text, mark) = self.output.bytes.split_at_mut(OUTPUT_BYTES - 1);
         let (result, read, mut written) =
-            self.decoder
-                .decode_to_utf8_without_replacement(self.input.rest(), text, self.is_ended);
+            self.decoder.decode_to_utf8_without_replacement(self.input.rest(), text, self.is_ended);
         self.input.from += read;
         match result {
             DecoderResult::InputEmpty => self.is_finished = self.is_ended,
@@ -106,9 +101,7 @@ mod tests {
 
     fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        Transcoder::new(bytes, encoding)
-            .read_to_end(&mut out)
-            .unwrap();
+        Transcoder::new(bytes, encoding).read_to_end(&mut out).unwrap();
         out
     }
 

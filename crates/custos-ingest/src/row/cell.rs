@@ -17,44 +17,31 @@ pub(crate) fn parse_text(
     zone: Tz,
     text: &str,
 ) -> Result<Value, RowFault> {
-    let text = if logical_type == LogicalType::String {
-        text
-    } else {
-        text.trim()
-    };
+    let text = if logical_type == LogicalType::String { text } else { text.trim() };
     if text.is_empty() {
         return Ok(Value::Null);
     }
     match logical_type {
         LogicalType::String => Ok(Value::Text(text.to_owned())),
-        LogicalType::Integer => number::integer(text)
-            .map(Value::Integer)
-            .ok_or(RowFault::BadNumber),
-        LogicalType::Float => number::float(text)
-            .map(Value::Float)
-            .ok_or(RowFault::BadNumber),
-        LogicalType::Decimal { precision, scale } => number::decimal(text, precision, scale)
-            .map(Value::Decimal)
-            .ok_or(RowFault::BadNumber),
-        LogicalType::Boolean => boolean(text)
-            .map(Value::Boolean)
-            .ok_or(RowFault::BadBoolean),
+        LogicalType::Integer => {
+            number::integer(text).map(Value::Integer).ok_or(RowFault::BadNumber)
+        }
+        LogicalType::Float => number::float(text).map(Value::Float).ok_or(RowFault::BadNumber),
+        LogicalType::Decimal { precision, scale } => {
+            number::decimal(text, precision, scale).map(Value::Decimal).ok_or(RowFault::BadNumber)
+        }
+        LogicalType::Boolean => boolean(text).map(Value::Boolean).ok_or(RowFault::BadBoolean),
         LogicalType::Date => moment.date(text).map(Value::Date).ok_or(RowFault::BadDate),
-        LogicalType::Timestamp => moment
-            .timestamp(text, zone)
-            .map(Value::Timestamp)
-            .ok_or(RowFault::BadDate),
+        LogicalType::Timestamp => {
+            moment.timestamp(text, zone).map(Value::Timestamp).ok_or(RowFault::BadDate)
+        }
     }
 }
 
 /// Checks a value against what its column requires.
 pub(crate) fn check_value(column: &Column, value: &Value) -> Result<(), RowFault> {
     if value.is_null() {
-        return if column.required {
-            Err(RowFault::MissingValue)
-        } else {
-            Ok(())
-        };
+        return if column.required { Err(RowFault::MissingValue) } else { Ok(()) };
     }
     if let Some(range) = &column.range {
         let below = passes(range.min.as_ref(), value, Ordering::Less);

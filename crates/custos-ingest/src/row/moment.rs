@@ -45,9 +45,7 @@ impl MomentFormat {
             Self::UnixSeconds | Self::UnixMillis => return None,
             Self::Pattern(pattern) => pattern.parse(text)?.to_naive_date().ok()?,
         };
-        let days = in_range(date)?
-            .signed_duration_since(NaiveDate::default())
-            .num_days();
+        let days = in_range(date)?.signed_duration_since(NaiveDate::default()).num_days();
         i32::try_from(days).ok()
     }
 
@@ -71,9 +69,8 @@ impl MomentPattern {
     /// The pattern must read back what it writes: a date that it leaves open, such as that of
     /// `%d/%m`, is found here and not on the first row.
     pub(crate) fn compile(text: &str) -> Result<Self, &'static str> {
-        let items = StrftimeItems::new(text)
-            .parse_to_owned()
-            .map_err(|_| "is not a strftime pattern")?;
+        let items =
+            StrftimeItems::new(text).parse_to_owned().map_err(|_| "is not a strftime pattern")?;
         if text.contains("%Z") {
             return Err("has `%Z`, and abbreviations of zones are ambiguous");
         }
@@ -83,31 +80,17 @@ impl MomentPattern {
         };
         let written = write_with(&items, evening).ok_or("is not a strftime pattern")?;
         let has_clock = write_with(&items, morning).as_ref() != Some(&written);
-        let draft = Self {
-            items,
-            has_clock,
-            has_zone: false,
-        };
+        let draft = Self { items, has_clock, has_zone: false };
         let parsed = draft.parse(&written).ok_or("cannot be read back")?;
         let has_zone = parsed.offset().is_some() || parsed.timestamp().is_some();
         if has_zone {
             let read = instant(&parsed).ok_or("does not say date, time and zone")?;
             let same = read.date_naive() == evening.with_timezone(&read.timezone()).date_naive();
-            return if same {
-                Ok(Self { has_zone, ..draft })
-            } else {
-                Err("loses the date")
-            };
+            return if same { Ok(Self { has_zone, ..draft }) } else { Err("loses the date") };
         }
-        let local = draft
-            .local(&parsed)
-            .ok_or("does not say year, month, day and a whole time")?;
+        let local = draft.local(&parsed).ok_or("does not say year, month, day and a whole time")?;
         let same = local.date() == evening.naive_local().date();
-        if same {
-            Ok(draft)
-        } else {
-            Err("loses the date")
-        }
+        if same { Ok(draft) } else { Err("loses the date") }
     }
 
     fn parse(&self, text: &str) -> Option<Parsed> {
@@ -131,19 +114,13 @@ impl MomentPattern {
             return instant_micros(instant(&parsed)?);
         }
         let local = self.local(&parsed)?;
-        Some(
-            zone.from_local_datetime(&local)
-                .earliest()?
-                .timestamp_micros(),
-        )
+        Some(zone.from_local_datetime(&local).earliest()?.timestamp_micros())
     }
 }
 
 fn probe(hour: u32, minute: u32, second: u32) -> Option<DateTime<FixedOffset>> {
     let local = NaiveDate::from_ymd_opt(2024, 2, 29)?.and_hms_opt(hour, minute, second)?;
-    FixedOffset::east_opt(3600)?
-        .from_local_datetime(&local)
-        .single()
+    FixedOffset::east_opt(3600)?.from_local_datetime(&local).single()
 }
 
 fn write_with(items: &[Item<'static>], at: DateTime<FixedOffset>) -> Option<String> {
@@ -155,13 +132,7 @@ fn write_with(items: &[Item<'static>], at: DateTime<FixedOffset>) -> Option<Stri
 fn instant(parsed: &Parsed) -> Option<DateTime<FixedOffset>> {
     match parsed.offset() {
         Some(_) => parsed.to_datetime().ok(),
-        None => Some(
-            parsed
-                .to_naive_datetime_with_offset(0)
-                .ok()?
-                .and_utc()
-                .fixed_offset(),
-        ),
+        None => Some(parsed.to_naive_datetime_with_offset(0).ok()?.and_utc().fixed_offset()),
     }
 }
 
@@ -204,11 +175,7 @@ mod tests {
     }
 
     fn utc(text: &str) -> Option<i64> {
-        Some(
-            DateTime::parse_from_rfc3339(text)
-                .unwrap()
-                .timestamp_micros(),
-        )
+        Some(DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros())
     }
 
     #[test]
@@ -216,14 +183,9 @@ mod tests {
         let day = MomentFormat::Standard;
         assert_eq!(day.date("1970-01-02"), Some(1));
         assert_eq!(day.date("2024-02-29"), Some(19_782));
-        for text in [
-            "2023-02-29",
-            "2026-13-01",
-            "2026-1-1",
-            "0000-01-01",
-            "2026/01/01",
-            "+026-01-01",
-        ] {
+        for text in
+            ["2023-02-29", "2026-13-01", "2026-1-1", "0000-01-01", "2026/01/01", "+026-01-01"]
+        {
             assert_eq!(day.date(text), None, "{text}");
         }
         let slashes = pattern("%d/%m/%Y");
@@ -239,47 +201,29 @@ mod tests {
         assert_eq!(shanghai, utc("2026-03-01T02:00:00Z"));
         let berlin = |text| local.timestamp(text, chrono_tz::Europe::Berlin);
         assert_eq!(berlin("2026-03-29 02:30:00"), None, "skipped");
-        assert_eq!(
-            berlin("2026-10-25 02:30:00"),
-            utc("2026-10-25T00:30:00Z"),
-            "earlier of two"
-        );
+        assert_eq!(berlin("2026-10-25 02:30:00"), utc("2026-10-25T00:30:00Z"), "earlier of two");
         assert_eq!(berlin("2026-10-25 24:00:00"), None);
     }
 
     #[test]
     fn texts_with_a_zone_ignore_that_of_the_contract() {
         let at = |format: &MomentFormat, text| format.timestamp(text, chrono_tz::Asia::Tokyo);
-        assert_eq!(
-            at(&MomentFormat::Standard, "1970-01-01T08:00:01+08:00"),
-            Some(1_000_000)
-        );
+        assert_eq!(at(&MomentFormat::Standard, "1970-01-01T08:00:01+08:00"), Some(1_000_000));
         assert_eq!(at(&MomentFormat::Standard, "1970-01-01T00:00:01"), None);
         assert_eq!(at(&MomentFormat::UnixSeconds, "1.5"), Some(1_500_000));
         assert_eq!(at(&MomentFormat::UnixMillis, "1500"), Some(1_500_000));
         assert_eq!(at(&MomentFormat::UnixMillis, "1500.0005"), None);
         assert_eq!(at(&MomentFormat::UnixSeconds, "999999999999"), None);
-        assert_eq!(
-            at(&pattern("%d %b %Y %H:%M %z"), "01 Jan 1970 01:00 +0100"),
-            Some(0)
-        );
+        assert_eq!(at(&pattern("%d %b %Y %H:%M %z"), "01 Jan 1970 01:00 +0100"), Some(0));
         assert_eq!(at(&pattern("%s"), "12"), Some(12_000_000));
         assert_eq!(at(&pattern("%d.%m.%Y"), "02.01.1970"), Some(54_000_000_000));
     }
 
     #[test]
     fn patterns_that_leave_the_date_or_time_open_are_refused() {
-        for text in [
-            "%Q",
-            "%d/%m",
-            "%H:%M",
-            "%Y-%m-%d %H",
-            "%Y-%m-%d %I:%M",
-            "%c %Z",
-            "none",
-            "",
-            "%z",
-        ] {
+        for text in
+            ["%Q", "%d/%m", "%H:%M", "%Y-%m-%d %H", "%Y-%m-%d %I:%M", "%c %Z", "none", "", "%z"]
+        {
             assert!(MomentPattern::compile(text).is_err(), "{text}");
         }
         assert!(MomentPattern::compile("%Y-%m-%d %I:%M %p").is_ok());

@@ -7,9 +7,7 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
 
 /// Reads a finite floating-point number; words such as `inf` and `nan` are refused.
 pub(crate) fn float(text: &str) -> Option<f64> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     let number: f64 = plain.then(|| text.parse().ok()).flatten()?;
     number.is_finite().then_some(number)
 }

@@ -123,19 +123,11 @@ pub struct RowProblem {
 
 impl RowProblem {
     pub(crate) fn of_row(code: RowFault) -> Self {
-        Self {
-            column: None,
-            code,
-            remedy: code.remedy(None),
-        }
+        Self { column: None, code, remedy: code.remedy(None) }
     }
 
     pub(crate) fn of_column(column: &Column, code: RowFault) -> Self {
-        Self {
-            column: Some(column.name.clone()),
-            code,
-            remedy: code.remedy(Some(column)),
-        }
+        Self { column: Some(column.name.clone()), code, remedy: code.remedy(Some(column)) }
     }
 }
 
@@ -150,9 +142,7 @@ impl Classify for RowProblem {
 }
 
 fn in_column(column: Option<&str>) -> String {
-    column
-        .map(|name| format!(" in column `{name}`"))
-        .unwrap_or_default()
+    column.map(|name| format!(" in column `{name}`")).unwrap_or_default()
 }
 
 fn number_remedy(column: Option<&Column>) -> String {

@@ -21,53 +21,29 @@ async fn creates_epochs_once(kms: &dyn Kms) -> Result<(), Violation> {
     let epochs = succeed(kms.epochs().await, "a new kms lists its epochs")?;
     ensure(epochs.is_empty(), "a new kms has no epochs")?;
     succeed(kms.create_epoch(SECOND).await, "an epoch can be created")?;
-    succeed(
-        kms.create_epoch(FIRST).await,
-        "epochs can be created in any order",
-    )?;
+    succeed(kms.create_epoch(FIRST).await, "epochs can be created in any order")?;
     let again = kms.create_epoch(FIRST).await;
-    ensure(
-        matches!(again, Err(KeyError::EpochExists { .. })),
-        "an epoch is created once",
-    )?;
+    ensure(matches!(again, Err(KeyError::EpochExists { .. })), "an epoch is created once")?;
     let epochs = succeed(kms.epochs().await, "epochs are listed")?;
-    ensure(
-        epochs == [FIRST, SECOND],
-        "epochs are listed in ascending order",
-    )
+    ensure(epochs == [FIRST, SECOND], "epochs are listed in ascending order")
 }
 
 async fn wraps_for_one_place(kms: &dyn Kms) -> Result<(), Violation> {
     let secret = succeed(Secret::random(), "there are random bytes")?;
-    let wrapped = succeed(
-        kms.wrap(FIRST, &secret, b"here").await,
-        "a live epoch wraps",
-    )?;
-    let twice = succeed(
-        kms.wrap(FIRST, &secret, b"here").await,
-        "a live epoch wraps again",
-    )?;
+    let wrapped = succeed(kms.wrap(FIRST, &secret, b"here").await, "a live epoch wraps")?;
+    let twice = succeed(kms.wrap(FIRST, &secret, b"here").await, "a live epoch wraps again")?;
     ensure(wrapped != twice, "wrapping twice gives different bytes")?;
     let shown = secret.expose(|bytes| wrapped.windows(bytes.len()).any(|part| part == bytes));
     ensure(!shown, "wrapped bytes do not contain the secret")?;
 
-    let opened = succeed(
-        kms.unwrap(FIRST, &wrapped, b"here").await,
-        "what is wrapped unwraps",
-    )?;
+    let opened = succeed(kms.unwrap(FIRST, &wrapped, b"here").await, "what is wrapped unwraps")?;
     let equal = secret.expose(|bytes| opened.expose(|others| bytes == others));
     ensure(equal, "unwrapping gives the secret that was wrapped")?;
 
     let elsewhere = kms.unwrap(FIRST, &wrapped, b"there").await;
-    ensure(
-        is_unopened(&elsewhere),
-        "a wrapped secret opens in its own context only",
-    )?;
+    ensure(is_unopened(&elsewhere), "a wrapped secret opens in its own context only")?;
     let other_epoch = kms.unwrap(SECOND, &wrapped, b"here").await;
-    ensure(
-        is_unopened(&other_epoch),
-        "a wrapped secret opens under its own epoch only",
-    )?;
+    ensure(is_unopened(&other_epoch), "a wrapped secret opens under its own epoch only")?;
     let mut changed = wrapped.clone();
     if let Some(byte) = changed.last_mut() {
         *byte ^= 1;
@@ -79,48 +55,27 @@ async fn wraps_for_one_place(kms: &dyn Kms) -> Result<(), Violation> {
 async fn knows_no_other_epoch(kms: &dyn Kms) -> Result<(), Violation> {
     let secret = succeed(Secret::random(), "there are random bytes")?;
     let wrapped = kms.wrap(NEVER, &secret, b"").await;
-    ensure(
-        is_unknown(&wrapped),
-        "an epoch that never was does not wrap",
-    )?;
+    ensure(is_unknown(&wrapped), "an epoch that never was does not wrap")?;
     let unwrapped = kms.unwrap(NEVER, b"anything", b"").await;
-    ensure(
-        is_unknown(&unwrapped),
-        "an epoch that never was does not unwrap",
-    )?;
+    ensure(is_unknown(&unwrapped), "an epoch that never was does not unwrap")?;
     let destroyed = kms.destroy_epoch(NEVER).await;
-    ensure(
-        is_unknown(&destroyed),
-        "an epoch that never was cannot be destroyed",
-    )
+    ensure(is_unknown(&destroyed), "an epoch that never was cannot be destroyed")
 }
 
 async fn destroys_for_good(kms: &dyn Kms) -> Result<(), Violation> {
     let secret = succeed(Secret::random(), "there are random bytes")?;
     let gone = succeed(kms.wrap(FIRST, &secret, b"").await, "a live epoch wraps")?;
     let stays = succeed(kms.wrap(SECOND, &secret, b"").await, "a live epoch wraps")?;
-    for guarantee in [
-        "an epoch can be destroyed",
-        "an epoch can be destroyed twice",
-    ] {
+    for guarantee in ["an epoch can be destroyed", "an epoch can be destroyed twice"] {
         succeed(kms.destroy_epoch(FIRST).await, guarantee)?;
     }
     let unwrapped = kms.unwrap(FIRST, &gone, b"").await;
-    ensure(
-        is_destroyed(&unwrapped),
-        "a destroyed epoch does not unwrap",
-    )?;
+    ensure(is_destroyed(&unwrapped), "a destroyed epoch does not unwrap")?;
     let wrapped = kms.wrap(FIRST, &secret, b"").await;
     ensure(is_destroyed(&wrapped), "a destroyed epoch does not wrap")?;
     let created = kms.create_epoch(FIRST).await;
-    ensure(
-        is_destroyed(&created),
-        "a destroyed epoch does not come back",
-    )?;
-    succeed(
-        kms.unwrap(SECOND, &stays, b"").await,
-        "other epochs are not touched",
-    )?;
+    ensure(is_destroyed(&created), "a destroyed epoch does not come back")?;
+    succeed(kms.unwrap(SECOND, &stays, b"").await, "other epochs are not touched")?;
     let epochs = succeed(kms.epochs().await, "epochs are listed")?;
     ensure(epochs == [SECOND], "destroyed epochs are not listed")
 }

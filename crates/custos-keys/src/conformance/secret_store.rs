@@ -17,12 +17,7 @@ fn owner(number: u8) -> FileId {
 fn secret(number: u8, class: KeyClass, epoch: u32) -> SealedSecret {
     // Every value of a byte, so that a store which keeps text is found out.
     let sealed = (0..=u8::MAX).map(|byte| byte ^ number).collect();
-    SealedSecret {
-        owner: owner(number),
-        class,
-        epoch: EpochId(epoch),
-        sealed,
-    }
+    SealedSecret { owner: owner(number), class, epoch: EpochId(epoch), sealed }
 }
 
 /// Tries the guarantees of [`SecretStore`] on an empty one. It is left with secrets and a ledger.
@@ -50,14 +45,8 @@ async fn live(store: &dyn SecretStore) -> Result<Vec<FileId>, Violation> {
 }
 
 async fn keeps_what_was_inserted(store: &dyn SecretStore) -> Result<(), Violation> {
-    ensure(
-        live(store).await?.is_empty(),
-        "an empty store has no owners",
-    )?;
-    ensure(
-        fetched(store, &[owner(1)]).await?.is_empty(),
-        "unknown owners have no secrets",
-    )?;
+    ensure(live(store).await?.is_empty(), "an empty store has no owners")?;
+    ensure(fetched(store, &[owner(1)]).await?.is_empty(), "unknown owners have no secrets")?;
     let secrets = [
         secret(1, KeyClass::Core, 1),
         secret(1, KeyClass::Fact, 1),
@@ -67,24 +56,12 @@ async fn keeps_what_was_inserted(store: &dyn SecretStore) -> Result<(), Violatio
     succeed(store.insert(&[]).await, "nothing can be inserted")?;
     succeed(store.insert(&secrets).await, "secrets are inserted")?;
     let found = fetched(store, &[owner(1), owner(2), owner(2), owner(9)]).await?;
-    ensure(
-        found == secrets[..3],
-        "fetch returns what was inserted for the owners, once",
-    )?;
-    ensure(
-        fetched(store, &[]).await?.is_empty(),
-        "no owners have no secrets",
-    )?;
+    ensure(found == secrets[..3], "fetch returns what was inserted for the owners, once")?;
+    ensure(fetched(store, &[]).await?.is_empty(), "no owners have no secrets")?;
     let owners = live(store).await?;
-    ensure(
-        owners == [owner(1), owner(2), owner(3)],
-        "each live owner is listed once",
-    )?;
+    ensure(owners == [owner(1), owner(2), owner(3)], "each live owner is listed once")?;
     let counts = succeed(store.counts().await, "secrets are counted")?;
-    ensure(
-        counts == [(EpochId(1), 2), (EpochId(2), 2)],
-        "live secrets are counted an epoch",
-    )
+    ensure(counts == [(EpochId(1), 2), (EpochId(2), 2)], "live secrets are counted an epoch")
 }
 
 async fn inserts_all_or_nothing(store: &dyn SecretStore) -> Result<(), Violation> {
@@ -92,22 +69,13 @@ async fn inserts_all_or_nothing(store: &dyn SecretStore) -> Result<(), Violation
     other.sealed = vec![0];
     let result = store.insert(&[secret(4, KeyClass::Core, 5), other]).await;
     ensure(is_conflict(&result), "a secret is never written over")?;
-    ensure(
-        fetched(store, &[owner(4)]).await?.is_empty(),
-        "a refused insert stores nothing",
-    )?;
+    ensure(fetched(store, &[owner(4)]).await?.is_empty(), "a refused insert stores nothing")?;
     let found = fetched(store, &[owner(1)]).await?;
     let kept = [secret(1, KeyClass::Core, 1), secret(1, KeyClass::Fact, 1)];
     ensure(found == kept, "a refused insert changes nothing")?;
     let twice = [secret(4, KeyClass::Core, 5), secret(4, KeyClass::Core, 5)];
-    ensure(
-        is_conflict(&store.insert(&twice).await),
-        "one insert has each secret once",
-    )?;
-    ensure(
-        fetched(store, &[owner(4)]).await?.is_empty(),
-        "a refused insert stores nothing",
-    )?;
+    ensure(is_conflict(&store.insert(&twice).await), "one insert has each secret once")?;
+    ensure(fetched(store, &[owner(4)]).await?.is_empty(), "a refused insert stores nothing")?;
     succeed(
         store.insert(&[secret(3, KeyClass::Core, 2)]).await,
         "a live owner may get a secret of another class",
@@ -117,38 +85,20 @@ async fn inserts_all_or_nothing(store: &dyn SecretStore) -> Result<(), Violation
 async fn destroys_for_good(store: &dyn SecretStore) -> Result<(), Violation> {
     let cause = DestructionCause::Erasure(RequestId::from_random([8; 16]));
     let asked = [owner(1), owner(3), owner(9), owner(3)];
-    let mut gone = succeed(
-        store.destroy(&asked, &cause, EARLY).await,
-        "secrets are destroyed",
-    )?;
+    let mut gone = succeed(store.destroy(&asked, &cause, EARLY).await, "secrets are destroyed")?;
     gone.sort_unstable();
-    ensure(
-        gone == [owner(1), owner(3)],
-        "destroy returns the owners it knows as destroyed, once",
-    )?;
+    ensure(gone == [owner(1), owner(3)], "destroy returns the owners it knows as destroyed, once")?;
     ensure(
         fetched(store, &[owner(1), owner(3)]).await?.is_empty(),
         "destroyed secrets of every class are gone",
     )?;
-    ensure(
-        fetched(store, &[owner(2)]).await?.len() == 1,
-        "other owners are not touched",
-    )?;
-    ensure(
-        live(store).await? == [owner(2)],
-        "destroyed owners are not listed",
-    )?;
+    ensure(fetched(store, &[owner(2)]).await?.len() == 1, "other owners are not touched")?;
+    ensure(live(store).await? == [owner(2)], "destroyed owners are not listed")?;
     let counts = succeed(store.counts().await, "secrets are counted")?;
-    ensure(
-        counts == [(EpochId(2), 1)],
-        "destroyed secrets are not counted",
-    )?;
+    ensure(counts == [(EpochId(2), 1)], "destroyed secrets are not counted")?;
     for class in [KeyClass::Core, KeyClass::Identifier] {
         let again = store.insert(&[secret(1, class, 1)]).await;
-        ensure(
-            is_conflict(&again),
-            "a destroyed owner never gets a secret again",
-        )?;
+        ensure(is_conflict(&again), "a destroyed owner never gets a secret again")?;
     }
     succeed(
         store.insert(&[secret(9, KeyClass::Core, 1)]).await,
@@ -159,20 +109,13 @@ async fn destroys_for_good(store: &dyn SecretStore) -> Result<(), Violation> {
 async fn keeps_the_first_entry_of_the_ledger(store: &dyn SecretStore) -> Result<(), Violation> {
     let asked = [owner(1), owner(2)];
     let mut gone = succeed(
-        store
-            .destroy(&asked, &DestructionCause::Replaced, LATE)
-            .await,
+        store.destroy(&asked, &DestructionCause::Replaced, LATE).await,
         "destroying is repeated",
     )?;
     gone.sort_unstable();
-    ensure(
-        gone == asked,
-        "destroy returns owners destroyed earlier too",
-    )?;
+    ensure(gone == asked, "destroy returns owners destroyed earlier too")?;
     let mut ledger = succeed(
-        store
-            .destroyed(&[owner(1), owner(2), owner(9), owner(10), owner(1)])
-            .await,
+        store.destroyed(&[owner(1), owner(2), owner(9), owner(10), owner(1)]).await,
         "the ledger is read",
     )?;
     ledger.sort_unstable();
@@ -192,38 +135,17 @@ async fn takes_many_at_once(store: &dyn SecretStore) -> Result<(), Violation> {
         .collect();
     let secrets: Vec<SealedSecret> = owners
         .iter()
-        .map(|&owner| SealedSecret {
-            owner,
-            ..secret(0, KeyClass::Fact, 3)
-        })
+        .map(|&owner| SealedSecret { owner, ..secret(0, KeyClass::Fact, 3) })
         .collect();
-    succeed(
-        store.insert(&secrets).await,
-        "thousands of secrets are inserted",
-    )?;
+    succeed(store.insert(&secrets).await, "thousands of secrets are inserted")?;
     let found = fetched(store, &owners).await?;
-    ensure(
-        found.len() == owners.len(),
-        "thousands of secrets are fetched",
-    )?;
-    let gone = store
-        .destroy(&owners, &DestructionCause::Abandoned, LATE)
-        .await;
-    let gone: BTreeSet<FileId> = succeed(gone, "thousands of secrets are destroyed")?
-        .into_iter()
-        .collect();
-    ensure(
-        gone == owners.iter().copied().collect(),
-        "destroy returns thousands of owners",
-    )?;
-    let ledger = succeed(
-        store.destroyed(&owners).await,
-        "thousands of entries are read",
-    )?;
-    ensure(
-        ledger.len() == owners.len(),
-        "the ledger has thousands of owners",
-    )
+    ensure(found.len() == owners.len(), "thousands of secrets are fetched")?;
+    let gone = store.destroy(&owners, &DestructionCause::Abandoned, LATE).await;
+    let gone: BTreeSet<FileId> =
+        succeed(gone, "thousands of secrets are destroyed")?.into_iter().collect();
+    ensure(gone == owners.iter().copied().collect(), "destroy returns thousands of owners")?;
+    let ledger = succeed(store.destroyed(&owners).await, "thousands of entries are read")?;
+    ensure(ledger.len() == owners.len(), "the ledger has thousands of owners")
 }
 
 fn is_conflict(result: &Result<(), StoreError>) -> bool {

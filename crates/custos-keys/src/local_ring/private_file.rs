@@ -48,13 +48,9 @@ pub(super) fn read(
     let metadata = opened.metadata().map_err(failed("reading its files"))?;
     check_private(&metadata, file)?;
     // Room for all of it, so that growing leaves no copies behind.
-    let room = usize::try_from(metadata.len())
-        .unwrap_or(0)
-        .saturating_add(1);
+    let room = usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    opened
-        .read_to_end(&mut bytes)
-        .map_err(failed("reading its files"))?;
+    opened.read_to_end(&mut bytes).map_err(failed("reading its files"))?;
     Ok((bytes, Stamp::of(&metadata)))
 }
 
@@ -63,10 +59,7 @@ pub(super) fn create(folder: &Path, file: &'static str, bytes: &[u8]) -> Result<
     let written = write_new(folder, file, bytes).and_then(|()| sync_folder(folder));
     written.map_err(|source| match source.kind() {
         ErrorKind::AlreadyExists => KeyError::RingExists { file },
-        _ => KeyError::Ring {
-            operation: "writing its files",
-            source,
-        },
+        _ => KeyError::Ring { operation: "writing its files", source },
     })
 }
 
@@ -107,19 +100,13 @@ fn check_private(metadata: &fs::Metadata, file: &'static str) -> Result<(), KeyE
 fn missing_or_failed(file: &'static str) -> impl FnOnce(io::Error) -> KeyError {
     move |source| match source.kind() {
         ErrorKind::NotFound => KeyError::RingMissing { file },
-        _ => KeyError::Ring {
-            operation: "reading its files",
-            source,
-        },
+        _ => KeyError::Ring { operation: "reading its files", source },
     }
 }
 
 fn write_new(folder: &Path, file: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(folder.join(file))?;
+    let mut created =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(file))?;
     created.write_all(bytes)?;
     created.sync_all()
 }

@@ -39,12 +39,7 @@ pub(super) struct OpenRing {
 impl RingFile {
     /// A ring without epochs; `ring` names it.
     pub(super) fn new(ring: String) -> Self {
-        Self {
-            version: VERSION,
-            ring,
-            epochs: Vec::new(),
-            destroyed: BTreeSet::new(),
-        }
+        Self { version: VERSION, ring, epochs: Vec::new(), destroyed: BTreeSet::new() }
     }
 
     pub(super) fn from_json(bytes: &[u8]) -> Result<Self, KeyError> {
@@ -69,10 +64,7 @@ impl RingFile {
         }
         let aad = self.aad(epoch);
         let sealed = Secret::random()?.expose(|bytes| aead::seal(ring_key, &aad, bytes))?;
-        self.epochs.push(SealedKek {
-            epoch,
-            sealed: STANDARD.encode(sealed),
-        });
+        self.epochs.push(SealedKek { epoch, sealed: STANDARD.encode(sealed) });
         Ok(())
     }
 
@@ -91,16 +83,11 @@ impl RingFile {
         for kek in &self.epochs {
             keys.insert(kek.epoch, self.open_kek(kek, ring_key)?);
         }
-        Ok(OpenRing {
-            keys,
-            destroyed: self.destroyed,
-        })
+        Ok(OpenRing { keys, destroyed: self.destroyed })
     }
 
     fn open_kek(&self, kek: &SealedKek, ring_key: &Secret) -> Result<Secret, KeyError> {
-        let sealed = STANDARD
-            .decode(&kek.sealed)
-            .map_err(|_| malformed("a key is not base64"))?;
+        let sealed = STANDARD.decode(&kek.sealed).map_err(|_| malformed("a key is not base64"))?;
         let bytes = aead::open(ring_key, &self.aad(kek.epoch), &sealed)
             .map_err(|_| malformed("a key in it does not open with the ring key beside it"))?;
         let bytes = <&[u8; 32]>::try_from(bytes.as_slice())

@@ -16,11 +16,7 @@ fn ring() -> (TempDir, LocalKeyRing) {
 }
 
 fn mode(folder: &TempDir, file: &str) -> u32 {
-    fs::metadata(folder.path().join(file))
-        .unwrap()
-        .permissions()
-        .mode()
-        & 0o777
+    fs::metadata(folder.path().join(file)).unwrap().permissions().mode() & 0o777
 }
 
 #[tokio::test]
@@ -48,14 +44,8 @@ async fn two_openings_see_each_others_epochs_at_once() {
     for number in 1..20 {
         let epoch = EpochId(number);
         first.create_epoch(epoch).await.unwrap();
-        assert!(matches!(
-            second.create_epoch(epoch).await,
-            Err(KeyError::EpochExists { .. })
-        ));
-        let wrapped = second
-            .wrap(epoch, &Secret::random().unwrap(), b"")
-            .await
-            .unwrap();
+        assert!(matches!(second.create_epoch(epoch).await, Err(KeyError::EpochExists { .. })));
+        let wrapped = second.wrap(epoch, &Secret::random().unwrap(), b"").await.unwrap();
         first.destroy_epoch(epoch).await.unwrap();
         let gone = second.unwrap(epoch, &wrapped, b"").await.unwrap_err();
         assert!(matches!(gone, KeyError::EpochDestroyed { .. }), "{gone}");
@@ -71,8 +61,7 @@ fn threads_that_create_epochs_at_once_lose_none() {
             scope.spawn(move || {
                 for number in 0..5 {
                     let epoch = EpochId(thread * 10 + number);
-                    ring.change(|file| file.create(epoch, &ring.ring_key))
-                        .unwrap();
+                    ring.change(|file| file.create(epoch, &ring.ring_key)).unwrap();
                 }
             });
         }
@@ -128,10 +117,7 @@ async fn a_ring_key_of_another_ring_is_noticed() {
     assert!(matches!(error, KeyError::RingMalformed { file: RING, .. }));
     fs::write(folder.path().join(RING_KEY), "short").unwrap();
     let error = LocalKeyRing::open(folder.path()).unwrap_err();
-    assert!(matches!(
-        error,
-        KeyError::RingMalformed { file: RING_KEY, .. }
-    ));
+    assert!(matches!(error, KeyError::RingMalformed { file: RING_KEY, .. }));
 }
 
 #[tokio::test]
@@ -154,13 +140,7 @@ async fn a_destroyed_key_is_in_no_file_of_the_ring() {
     ring.create_epoch(FIRST).await.unwrap();
     fs::copy(folder.path().join(RING), folder.path().join(RING_NEW)).unwrap();
     let sealed = fs::read_to_string(folder.path().join(RING)).unwrap();
-    let sealed = sealed
-        .split("\"sealed\": \"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let sealed = sealed.split("\"sealed\": \"").nth(1).unwrap().split('"').next().unwrap();
     ring.destroy_epoch(FIRST).await.unwrap();
     for file in fs::read_dir(folder.path()).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();

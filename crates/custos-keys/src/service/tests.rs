@@ -28,9 +28,7 @@ impl Installation {
         let store = Arc::new(MemorySecretStore::new());
         let ring = Arc::new(LocalKeyRing::create(folder.path()).unwrap());
         let installation = Self { folder, store };
-        let service = KeyService::initialise(ring, installation.store())
-            .await
-            .unwrap();
+        let service = KeyService::initialise(ring, installation.store()).await.unwrap();
         (installation, service)
     }
 
@@ -68,14 +66,8 @@ async fn secrets_are_the_same_after_opening_again() {
 async fn only_classes_asked_for_are_given() {
     let (_installation, service) = Installation::new().await;
     let made = service.create_file_secrets(&CLASSES).await.unwrap();
-    let found = service
-        .file_secrets(&[made.file()], &[KeyClass::Fact])
-        .await
-        .unwrap();
-    assert_eq!(
-        found[&made.file()].classes().collect::<Vec<_>>(),
-        [KeyClass::Fact]
-    );
+    let found = service.file_secrets(&[made.file()], &[KeyClass::Fact]).await.unwrap();
+    assert_eq!(found[&made.file()].classes().collect::<Vec<_>>(), [KeyClass::Fact]);
 }
 
 #[tokio::test]
@@ -83,14 +75,8 @@ async fn many_files_are_made_and_found_at_once() {
     let (installation, service) = Installation::new().await;
     let made = service.create_many(20, &CLASSES).await.unwrap();
     let files: Vec<FileId> = made.iter().map(FileSecrets::file).collect();
-    assert_eq!(
-        service.file_secrets(&files, &CLASSES).await.unwrap().len(),
-        20
-    );
-    assert_eq!(
-        installation.store.counts().await.unwrap(),
-        [(EpochId(1), 41)]
-    );
+    assert_eq!(service.file_secrets(&files, &CLASSES).await.unwrap().len(), 20);
+    assert_eq!(installation.store.counts().await.unwrap(), [(EpochId(1), 41)]);
 }
 
 #[tokio::test]
@@ -106,10 +92,7 @@ async fn a_crash_before_the_root_was_stored_can_be_repeated() {
     let ring = Arc::new(LocalKeyRing::create(folder.path()).unwrap());
     ring.create_epoch(EpochId(1)).await.unwrap();
     let store = Arc::new(MemorySecretStore::new());
-    assert_eq!(
-        KeyService::initialise(ring, store).await.unwrap().epoch(),
-        EpochId(1)
-    );
+    assert_eq!(KeyService::initialise(ring, store).await.unwrap().epoch(), EpochId(1));
 }
 
 #[tokio::test]
@@ -117,19 +100,13 @@ async fn a_lost_store_and_a_foreign_ring_are_told_apart() {
     let (installation, _service) = Installation::new().await;
     let (other, _other_service) = Installation::new().await;
     let empty = Arc::new(MemorySecretStore::new());
-    let lost = KeyService::open(installation.ring(), empty)
-        .await
-        .unwrap_err();
+    let lost = KeyService::open(installation.ring(), empty).await.unwrap_err();
     assert!(matches!(lost, KeyError::RootMissing));
-    let foreign = KeyService::open(other.ring(), installation.store())
-        .await
-        .unwrap_err();
+    let foreign = KeyService::open(other.ring(), installation.store()).await.unwrap_err();
     assert!(matches!(foreign, KeyError::WrongKeyRing));
     let no_epochs = TempDir::new().unwrap();
     let ring = Arc::new(LocalKeyRing::create(no_epochs.path()).unwrap());
-    let foreign = KeyService::open(ring, installation.store())
-        .await
-        .unwrap_err();
+    let foreign = KeyService::open(ring, installation.store()).await.unwrap_err();
     assert!(matches!(foreign, KeyError::WrongKeyRing));
     assert!(lost.hint().is_some() && foreign.hint().is_some());
 }
@@ -141,24 +118,15 @@ async fn destroyed_secrets_are_gone_and_proven_so() {
     let unknown = FileId::from_random([9; 16]);
     let files = [made[0].file(), made[1].file(), unknown];
     let cause = DestructionCause::Erasure(RequestId::from_random([5; 16]));
-    let proof = service
-        .destroy(&files, cause, &Stopped(NOON))
-        .await
-        .unwrap();
+    let proof = service.destroy(&files, cause, &Stopped(NOON)).await.unwrap();
     let mut expected = [made[0].file(), made[1].file()];
     expected.sort_unstable();
     assert_eq!(proof.files(), expected);
     assert_eq!((proof.cause(), proof.at()), (cause, NOON));
 
-    let again = service
-        .destroy(&files, cause, &Stopped(NOON.plus_seconds(9)))
-        .await
-        .unwrap();
+    let again = service.destroy(&files, cause, &Stopped(NOON.plus_seconds(9))).await.unwrap();
     assert_eq!(again.files(), expected);
-    assert_eq!(
-        installation.store.ledger(made[0].file()),
-        Some((NOON, cause))
-    );
+    assert_eq!(installation.store.ledger(made[0].file()), Some((NOON, cause)));
 
     let files: Vec<FileId> = made.iter().map(FileSecrets::file).collect();
     let left = service.file_secrets(&files, &CLASSES).await.unwrap();
@@ -171,10 +139,7 @@ async fn a_proof_as_json_names_cause_request_files_and_time() {
     let file = service.create_file_secrets(&CLASSES).await.unwrap().file();
     let request = RequestId::from_random([5; 16]);
     let cause = DestructionCause::Erasure(request);
-    let proof = service
-        .destroy(&[file], cause, &Stopped(NOON))
-        .await
-        .unwrap();
+    let proof = service.destroy(&[file], cause, &Stopped(NOON)).await.unwrap();
     assert_eq!(
         serde_json::to_value(&proof).unwrap(),
         serde_json::json!({
@@ -187,11 +152,7 @@ async fn a_proof_as_json_names_cause_request_files_and_time() {
 async fn the_root_is_not_destroyed_as_a_file_is() {
     let (_installation, service) = Installation::new().await;
     let result = service
-        .destroy(
-            &[KeyService::root_owner()],
-            DestructionCause::Abandoned,
-            &Stopped(NOON),
-        )
+        .destroy(&[KeyService::root_owner()], DestructionCause::Abandoned, &Stopped(NOON))
         .await;
     assert!(matches!(result, Err(KeyError::RootProtected)));
 }
@@ -231,13 +192,9 @@ impl SecretStore for Keeping {
 async fn a_store_that_keeps_secrets_gets_no_proof() {
     let (installation, _service) = Installation::new().await;
     let keeping = Arc::new(Keeping(installation.store()));
-    let service = KeyService::open(installation.ring(), keeping)
-        .await
-        .unwrap();
+    let service = KeyService::open(installation.ring(), keeping).await.unwrap();
     let file = service.create_file_secrets(&CLASSES).await.unwrap().file();
-    let result = service
-        .destroy(&[file], DestructionCause::Replaced, &Stopped(NOON))
-        .await;
+    let result = service.destroy(&[file], DestructionCause::Replaced, &Stopped(NOON)).await;
     assert!(matches!(result, Err(KeyError::SecretSurvived { .. })));
 }
 
@@ -247,13 +204,8 @@ async fn rows_of_two_files_cannot_be_exchanged() {
     let made = service.create_file_secrets(&CLASSES).await.unwrap().file();
     let rows = installation.store.fetch(&[made]).await.unwrap();
     let thief = FileId::from_random([3; 16]);
-    let moved: Vec<SealedSecret> = rows
-        .into_iter()
-        .map(|row| SealedSecret {
-            owner: thief,
-            ..row
-        })
-        .collect();
+    let moved: Vec<SealedSecret> =
+        rows.into_iter().map(|row| SealedSecret { owner: thief, ..row }).collect();
     installation.store.insert(&moved).await.unwrap();
     let result = service.file_secrets(&[thief], &CLASSES).await;
     assert!(matches!(result, Err(KeyError::Unopened)));
@@ -265,24 +217,15 @@ async fn a_record_opens_in_its_place_until_its_secret_is_destroyed() {
     let record = service.seal_record(b"request 1", b"payload").await.unwrap();
     let json = serde_json::to_string(&record).unwrap();
     let record: SealedRecord = serde_json::from_str(&json).unwrap();
-    assert_eq!(
-        *service.open_record(&record, b"request 1").await.unwrap(),
-        b"payload"
-    );
+    assert_eq!(*service.open_record(&record, b"request 1").await.unwrap(), b"payload");
     let elsewhere = service.open_record(&record, b"request 2").await;
     assert!(matches!(elsewhere, Err(KeyError::Unopened)));
 
     let cause = DestructionCause::Replaced;
-    service
-        .destroy(&[record.owner], cause, &Stopped(NOON))
-        .await
-        .unwrap();
+    service.destroy(&[record.owner], cause, &Stopped(NOON)).await.unwrap();
     let gone = service.open_record(&record, b"request 1").await;
     assert!(matches!(gone, Err(KeyError::SecretDestroyed { .. })));
-    let unknown = SealedRecord {
-        owner: FileId::from_random([4; 16]),
-        bytes: vec![],
-    };
+    let unknown = SealedRecord { owner: FileId::from_random([4; 16]), bytes: vec![] };
     let missing = service.open_record(&unknown, b"").await;
     assert!(matches!(missing, Err(KeyError::SecretMissing { .. })));
 }
@@ -297,14 +240,8 @@ async fn derived_keys_are_those_of_the_installation() {
 
     let mac = |service: &KeyService, named| service.mac_key(named).mac(&[b"value"]);
     assert_eq!(mac(&service, NamedKey::Load), mac(&again, NamedKey::Load));
-    assert_ne!(
-        mac(&service, NamedKey::Load),
-        mac(&stranger, NamedKey::Load)
-    );
-    assert_ne!(
-        mac(&service, NamedKey::Load),
-        mac(&service, NamedKey::Content)
-    );
+    assert_ne!(mac(&service, NamedKey::Load), mac(&stranger, NamedKey::Load));
+    assert_ne!(mac(&service, NamedKey::Load), mac(&service, NamedKey::Content));
 
     let id = |service: &KeyService, purpose| service.id_permutation(purpose).forward(1);
     assert_eq!(id(&service, &analytics), id(&again, &analytics));
@@ -312,10 +249,7 @@ async fn derived_keys_are_those_of_the_installation() {
     assert_ne!(id(&service, &analytics), id(&stranger, &analytics));
 
     assert_eq!(service.signing_key().public(), again.signing_key().public());
-    assert_ne!(
-        service.signing_key().public(),
-        stranger.signing_key().public()
-    );
+    assert_ne!(service.signing_key().public(), stranger.signing_key().public());
 }
 
 #[tokio::test]
@@ -324,19 +258,13 @@ async fn a_destroyed_epoch_takes_its_secrets_along() {
     let file = service.create_file_secrets(&CLASSES).await.unwrap().file();
     installation.ring().destroy_epoch(EpochId(1)).await.unwrap();
     let result = service.file_secrets(&[file], &CLASSES).await;
-    assert!(matches!(
-        result,
-        Err(KeyError::EpochDestroyed { epoch: EpochId(1) })
-    ));
+    assert!(matches!(result, Err(KeyError::EpochDestroyed { epoch: EpochId(1) })));
 }
 
 #[tokio::test]
 async fn debug_shows_no_secret() {
     let (_installation, service) = Installation::new().await;
-    let made = service
-        .create_file_secrets(&[KeyClass::Core])
-        .await
-        .unwrap();
+    let made = service.create_file_secrets(&[KeyClass::Core]).await.unwrap();
     let shown = format!("{made:?}");
     assert!(shown.contains("Core: Secret(..)"), "{shown}");
 }

@@ -60,13 +60,7 @@ proptest! {
 #[test]
 fn streams_around_the_frame_size_are_whole() {
     let secret = Secret::random().unwrap();
-    for length in [
-        0,
-        1,
-        FRAME_BYTES_MAX - 1,
-        FRAME_BYTES_MAX,
-        FRAME_BYTES_MAX + 1,
-    ] {
+    for length in [0, 1, FRAME_BYTES_MAX - 1, FRAME_BYTES_MAX, FRAME_BYTES_MAX + 1] {
         let text: Vec<u8> = (0..length).map(|index| index as u8).collect();
         let mut writer = SealedWriter::new(Vec::new(), &secret, b"").unwrap();
         writer.write_all(&text).unwrap();
@@ -84,16 +78,10 @@ fn frames_that_are_moved_dropped_or_added_do_not_open() {
     for left_out in 0..frames.len() {
         let mut fewer = frames.clone();
         fewer.remove(left_out);
-        assert!(
-            opened(&secret, b"", &joined(&sealed, &fewer)).is_err(),
-            "without {left_out}"
-        );
+        assert!(opened(&secret, b"", &joined(&sealed, &fewer)).is_err(), "without {left_out}");
         let mut more = frames.clone();
         more.insert(left_out, frames[left_out].clone());
-        assert!(
-            opened(&secret, b"", &joined(&sealed, &more)).is_err(),
-            "twice {left_out}"
-        );
+        assert!(opened(&secret, b"", &joined(&sealed, &more)).is_err(), "twice {left_out}");
     }
     let mut swapped = frames;
     swapped.swap(0, 1);

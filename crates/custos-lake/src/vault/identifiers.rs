@@ -78,9 +78,7 @@ pub fn identifiers_batch(
         Arc::new(StringArray::from_iter_values(rows.iter().map(of)))
     };
     let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(
-            rows.iter().map(|row| row.index.rid.column_value()),
-        )),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.index.rid.column_value()))),
         Arc::new(BinaryArray::from_iter_values(rows.iter().map(|row| row.index.hash))),
         text(|row| row.index.source.as_str()),
         text(|row| &row.index.role),
@@ -140,8 +138,7 @@ pub async fn read_values(
     let mut rows = Vec::new();
     read_all(table, access, &columns, |batch| {
         for at in 0..batch.num_rows() {
-            let index =
-                index_row(batch, at).ok_or_else(|| shape(table, "an index row is odd"))?;
+            let index = index_row(batch, at).ok_or_else(|| shape(table, "an index row is odd"))?;
             let wanted = kinds.contains(&index.kind)
                 && subjects.is_none_or(|subjects| subjects.contains(index.rid.get()));
             if !wanted {

@@ -64,8 +64,12 @@ pub fn links_batch(spec: &TableSpec, links: &[LinkRow]) -> Result<RecordBatch, L
     let text = |of: fn(&LinkRow) -> &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(links.iter().map(of)))
     };
-    let columns =
-        vec![rids(|row| row.rid), rids(|row| row.other), text(|row| &row.kind), text(|row| &row.rule)];
+    let columns = vec![
+        rids(|row| row.rid),
+        rids(|row| row.other),
+        text(|row| &row.kind),
+        text(|row| &row.rule),
+    ];
     batch(spec, columns)
 }
 

@@ -30,10 +30,7 @@ impl Access {
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let before = problems.len();
-        let mut reporter = Reporter {
-            file: Self::SCHEMA_FILE,
-            problems,
-        };
+        let mut reporter = Reporter { file: Self::SCHEMA_FILE, problems };
         let schema = reporter.schema(schema_text);
         let names = Names::new();
         let entities = match (&schema, &names) {
@@ -43,10 +40,7 @@ impl Access {
             }
             _ => None,
         };
-        let mut reporter = Reporter {
-            file: Self::RULES_FILE,
-            problems,
-        };
+        let mut reporter = Reporter { file: Self::RULES_FILE, problems };
         let rules = reporter.rules(rules_text);
         if let Some(rules) = &rules {
             reporter.check_names(rules, rules_text, purposes, categories);
@@ -56,13 +50,7 @@ impl Access {
         }
         let ((_, roles), names, entities, rules) = (schema?, names?, entities?, rules?);
         let cache = Mutex::new(HashMap::new());
-        (problems.len() == before).then_some(Self {
-            rules,
-            entities,
-            names,
-            roles,
-            cache,
-        })
+        (problems.len() == before).then_some(Self { rules, entities, names, roles, cache })
     }
 }
 
@@ -72,11 +60,7 @@ impl Reporter<'_> {
         let schema = match Schema::from_cedarschema_str(text) {
             Ok((schema, _)) => schema,
             Err(error) => {
-                self.report_cedar(
-                    text,
-                    DetailedError::from(&error),
-                    "correct the schema there",
-                );
+                self.report_cedar(text, DetailedError::from(&error), "correct the schema there");
                 return None;
             }
         };
@@ -102,19 +86,14 @@ impl Reporter<'_> {
         purposes: &Purposes,
         categories: &Categories,
     ) {
-        let (Some(purpose), Some(category)) = (
-            purposes.by_key.keys().next(),
-            categories.by_key.values().next(),
-        ) else {
+        let (Some(purpose), Some(category)) =
+            (purposes.by_key.keys().next(), categories.by_key.values().next())
+        else {
             return;
         };
         let purpose = names.purpose(purpose);
         let category_name = names.category(category.key.as_str());
-        let values = Values {
-            category: category.key.clone(),
-            content: false,
-            sensitive: false,
-        };
+        let values = Values { category: category.key.clone(), content: false, sensitive: false };
         let mut trials: Vec<(&str, EntityUid, Context)> = Vec::new();
         trials.push(("use", purpose.clone(), Context::empty()));
         for right in Right::ALL {
@@ -136,11 +115,7 @@ impl Reporter<'_> {
         }
         for (name, error) in wrong {
             let message = format!("action `{name}` is missing or does not fit: {error}");
-            self.report(
-                None,
-                message,
-                "declare it as the schema that ships with Custos does",
-            );
+            self.report(None, message, "declare it as the schema that ships with Custos does");
         }
     }
 
@@ -157,10 +132,8 @@ impl Reporter<'_> {
             Entity::new_no_attrs(names.purpose(key), parents.into_iter().collect())
         });
         let categories = categories.by_key.keys().map(|key| {
-            let parents: HashSet<EntityUid> = parent(key)
-                .map(|parent| names.category(parent))
-                .into_iter()
-                .collect();
+            let parents: HashSet<EntityUid> =
+                parent(key).map(|parent| names.category(parent)).into_iter().collect();
             Entity::new_no_attrs(names.category(key), parents)
         });
         Entities::from_entities(purposes.chain(categories), Some(schema))
@@ -194,12 +167,7 @@ impl Reporter<'_> {
         let mut named: BTreeMap<String, Policy> = BTreeMap::new();
         let mut policies: Vec<(Option<Position>, &Policy)> = parsed
             .policies()
-            .map(|policy| {
-                (
-                    policy.to_cedar().and_then(|rule| place_of(text, &rule)),
-                    policy,
-                )
-            })
+            .map(|policy| (policy.to_cedar().and_then(|rule| place_of(text, &rule)), policy))
             .collect();
         policies.sort_by_key(|(at, _)| at.map(|at| (at.line, at.column)));
         for (at, policy) in policies {
@@ -272,16 +240,8 @@ impl Reporter<'_> {
 
     /// Reports what Cedar found wrong, with related findings.
     fn report_cedar(&mut self, text: &str, error: DetailedError, remedy: &str) {
-        let DetailedError {
-            message,
-            help,
-            source_locations,
-            related,
-            ..
-        } = error;
-        let at = source_locations
-            .first()
-            .map(|label| Position::of_offset(text, label.loc.start));
+        let DetailedError { message, help, source_locations, related, .. } = error;
+        let at = source_locations.first().map(|label| Position::of_offset(text, label.loc.start));
         self.report(at, message, help.unwrap_or_else(|| remedy.to_owned()));
         for error in related {
             self.report_cedar(text, error, remedy);

@@ -75,10 +75,7 @@ pub(crate) fn context(
         ("table", text(table)),
         ("jurisdiction", text(jurisdiction)),
         ("content", RestrictedExpression::new_bool(values.content)),
-        (
-            "sensitive",
-            RestrictedExpression::new_bool(values.sensitive),
-        ),
+        ("sensitive", RestrictedExpression::new_bool(values.sensitive)),
     ];
     Context::from_pairs(pairs.map(|(key, value)| (key.to_owned(), value))).ok()
 }

@@ -17,27 +17,15 @@ fn shipped() -> PolicyFiles {
     PolicyFiles::from_dir(folder.as_ref()).unwrap()
 }
 
-const FILES: [&str; 5] = [
-    "regimes.yaml",
-    "purposes.yaml",
-    "categories.yaml",
-    "access.cedar",
-    "access.cedarschema",
-];
+const FILES: [&str; 5] =
+    ["regimes.yaml", "purposes.yaml", "categories.yaml", "access.cedar", "access.cedarschema"];
 
 /// The shipped files with one of them changed.
 fn with(file: &str, change: impl Fn(&str) -> String) -> PolicyFiles {
     let shipped = shipped();
     PolicyFiles::from_pairs(FILES.map(|name| {
         let text = shipped.text(name).unwrap();
-        (
-            name,
-            if name == file {
-                change(text)
-            } else {
-                text.to_owned()
-            },
-        )
+        (name, if name == file { change(text) } else { text.to_owned() })
     }))
 }
 
@@ -47,22 +35,13 @@ fn with_rule(rule: &str) -> PolicyFiles {
 
 fn load(files: &PolicyFiles) -> PolicySet {
     PolicySet::load(files).unwrap_or_else(|problems| {
-        panic!(
-            "{}",
-            problems
-                .iter()
-                .map(|p| format!("{p}\n"))
-                .collect::<String>()
-        )
+        panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>())
     })
 }
 
 fn principal(roles: &[&str]) -> Principal {
     let roles = roles.iter().map(|&role| role.to_owned()).collect();
-    Principal {
-        id: "sam".parse().unwrap(),
-        roles,
-    }
+    Principal { id: "sam".parse().unwrap(), roles }
 }
 
 fn purpose(key: &str) -> Purpose {
@@ -71,12 +50,7 @@ fn purpose(key: &str) -> Purpose {
 
 fn column(name: &str, category: Option<&str>, class: KeyClass) -> DatasetColumn {
     let category = category.map(|key| key.parse().unwrap());
-    DatasetColumn {
-        name: name.to_owned(),
-        category,
-        kind: None,
-        class,
-    }
+    DatasetColumn { name: name.to_owned(), category, kind: None, class }
 }
 
 fn orders() -> Dataset {
@@ -88,16 +62,8 @@ fn orders() -> Dataset {
         table: "landing.orders".parse().unwrap(),
         columns: vec![
             column("order_id", None, KeyClass::Core),
-            column(
-                "amount",
-                Some("user.behavior.purchase_history"),
-                KeyClass::Fact,
-            ),
-            column(
-                "phone",
-                Some("user.contact.phone_number"),
-                KeyClass::Identifier,
-            ),
+            column("amount", Some("user.behavior.purchase_history"), KeyClass::Fact),
+            column("phone", Some("user.contact.phone_number"), KeyClass::Identifier),
             column("shoe_size", Some("user.shoe_size"), KeyClass::Sensitive),
             note,
         ],
@@ -125,10 +91,7 @@ fn denial(policies: &PolicySet, role: &str, key: &str, dataset: &Dataset) -> Den
 fn every_shipped_test_passes() {
     let files = shipped();
     let outcomes = load(&files).run_tests(&files);
-    let failed: Vec<_> = outcomes
-        .iter()
-        .filter(|outcome| !outcome.passed())
-        .collect();
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(outcomes.len() > 40);
 }
@@ -138,10 +101,7 @@ fn every_shipped_rule_decides_some_shipped_test() {
     let files = shipped();
     let rules = files.text("access.cedar").unwrap();
     let tests = files.text("access.test.yaml").unwrap();
-    let ids = rules
-        .split("@id(\"")
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap());
+    let ids = rules.split("@id(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     for id in ids {
         assert!(tests.contains(&format!("rule: {id}}}")), "{id}");
     }
@@ -158,15 +118,9 @@ fn a_grant_says_what_may_be_seen_and_why() {
     assert_eq!(grant.column("shoe_size"), ColumnRule::Absent);
     assert_eq!(grant.column("of another table"), ColumnRule::Absent);
     assert_eq!(grant.columns().count(), 5);
-    let open: Vec<_> = KeyClass::ALL
-        .into_iter()
-        .filter(|class| grant.opens(*class))
-        .collect();
+    let open: Vec<_> = KeyClass::ALL.into_iter().filter(|class| grant.opens(*class)).collect();
     assert_eq!(open, [KeyClass::Core, KeyClass::Fact, KeyClass::Identifier]);
-    let rows = RowRule {
-        basis: RowBasis::NeedsGrant,
-        unattributed_visible: true,
-    };
+    let rows = RowRule { basis: RowBasis::NeedsGrant, unattributed_visible: true };
     assert_eq!(grant.rows(), rows);
     assert_eq!(grant.basis("us"), LegalBasis::LegitimateInterest);
     assert_eq!(grant.basis("atlantis"), LegalBasis::Consent);
@@ -189,34 +143,18 @@ fn a_grant_says_what_may_be_seen_and_why() {
 fn each_denial_has_its_reason() {
     let policies = load(&shipped());
     let reason = |role, key| denial(&policies, role, key, &orders()).reason;
-    assert_eq!(
-        reason("analyst", "world_domination"),
-        DenialReason::UnknownPurpose
-    );
+    assert_eq!(reason("analyst", "world_domination"), DenialReason::UnknownPurpose);
     assert_eq!(reason("marketer", "marketing"), DenialReason::NotALeaf);
-    assert_eq!(
-        reason("analyst", "personalize"),
-        DenialReason::PurposeNotAllowed
-    );
-    assert_eq!(
-        reason("support", "essential.service"),
-        DenialReason::SourceNotNotified
-    );
-    let nobody = policies
-        .permits(&principal(&[]), Right::Lookup, None)
-        .unwrap_err();
+    assert_eq!(reason("analyst", "personalize"), DenialReason::PurposeNotAllowed);
+    assert_eq!(reason("support", "essential.service"), DenialReason::SourceNotNotified);
+    let nobody = policies.permits(&principal(&[]), Right::Lookup, None).unwrap_err();
     assert_eq!(nobody.reason, DenialReason::RightNotHeld);
 }
 
 #[test]
 fn notice_of_a_purpose_covers_those_below_it_and_legal_duties_need_none() {
     let policies = load(&shipped());
-    let grant = permit(
-        &policies,
-        "marketer",
-        "marketing.communications.sms",
-        &orders(),
-    );
+    let grant = permit(&policies, "marketer", "marketing.communications.sms", &orders());
     assert_eq!(grant.rows().basis, RowBasis::NeedsGrant);
     let grant = permit(&policies, "officer", "legal_claims", &orders());
     assert_eq!(grant.rows().basis, RowBasis::Always);
@@ -238,17 +176,10 @@ fn uncategorised_content_and_identifiers_are_withheld() {
         (None, KeyClass::Identifier),
         (None, KeyClass::Sensitive),
     ] {
-        let extra = DatasetColumn {
-            kind,
-            ..column("extra", None, class)
-        };
+        let extra = DatasetColumn { kind, ..column("extra", None, class) };
         dataset.columns = vec![extra];
         let grant = permit(&policies, "officer", "legal_claims", &dataset);
-        assert_eq!(
-            grant.column("extra"),
-            ColumnRule::Absent,
-            "{kind:?} {class:?}"
-        );
+        assert_eq!(grant.column("extra"), ColumnRule::Absent, "{kind:?} {class:?}");
     }
 }
 
@@ -294,23 +225,13 @@ fn a_failing_rule_denies_what_it_would_have_decided() {
          @id(\"fails_on_erase\") forbid (principal, action == Action::\"erase\", resource) \
          when {{ {failing} }};"
     )));
-    let failed = |rule: &str| Denial {
-        reason: DenialReason::EvaluationError,
-        rule: Some(rule.to_owned()),
-    };
-    assert_eq!(
-        denial(&policies, "officer", "personalize", &orders()),
-        failed("fails_on_use")
-    );
+    let failed =
+        |rule: &str| Denial { reason: DenialReason::EvaluationError, rule: Some(rule.to_owned()) };
+    assert_eq!(denial(&policies, "officer", "personalize", &orders()), failed("fails_on_use"));
     let mut dataset = orders();
     drop(permit(&policies, "officer", "legal_claims", &dataset));
-    dataset
-        .columns
-        .push(column("name", Some("user.name"), KeyClass::Identifier));
-    assert_eq!(
-        denial(&policies, "officer", "legal_claims", &dataset),
-        failed("fails_on_names")
-    );
+    dataset.columns.push(column("name", Some("user.name"), KeyClass::Identifier));
+    assert_eq!(denial(&policies, "officer", "legal_claims", &dataset), failed("fails_on_names"));
     let officer = principal(&["officer"]);
     let erase = policies.permits(&officer, Right::Erase, None);
     assert_eq!(erase, Err(failed("fails_on_erase")));
@@ -351,9 +272,7 @@ fn every_type_of_identifier_has_a_category_that_masks_it() {
     let policies = load(&shipped());
     for kind in custos_core::IdentifierType::ALL {
         let category = kind.default_category().unwrap();
-        let node = policies
-            .category(&category)
-            .unwrap_or_else(|| panic!("{category}"));
+        let node = policies.category(&category).unwrap_or_else(|| panic!("{category}"));
         assert_ne!(node.masked, ColumnRule::Masked(Mask::Null), "{category}");
     }
 }
@@ -363,10 +282,7 @@ fn a_maintenance_grant_names_job_table_and_version() {
     let policies = load(&shipped());
     let table = orders().table;
     let grant = policies.maintenance(MaintenanceJob::Compaction, &table);
-    assert_eq!(
-        (grant.job(), grant.table()),
-        (MaintenanceJob::Compaction, &table)
-    );
+    assert_eq!((grant.job(), grant.table()), (MaintenanceJob::Compaction, &table));
     assert_eq!(grant.version(), policies.version());
 }
 
@@ -374,10 +290,7 @@ fn a_maintenance_grant_names_job_table_and_version() {
 fn regimes_know_their_clocks() {
     let policies = load(&shipped());
     let gdpr = policies.regime("gdpr").unwrap();
-    assert_eq!(
-        (gdpr.answer.count, gdpr.answer.unit),
-        (1, crate::DeadlineUnit::Months)
-    );
+    assert_eq!((gdpr.answer.count, gdpr.answer.unit), (1, crate::DeadlineUnit::Months));
     assert!(policies.regime("hammurabi").is_none());
 }
 
@@ -386,9 +299,7 @@ fn repeated_decisions_come_from_the_cache() {
     let policies = load(&shipped());
     let columns = policies.categories().take(50).map(|node| node.key.as_str());
     let mut dataset = orders();
-    dataset.columns = columns
-        .map(|key| column(key, Some(key), KeyClass::Fact))
-        .collect();
+    dataset.columns = columns.map(|key| column(key, Some(key), KeyClass::Fact)).collect();
     let first = permit(&policies, "analyst", "analytics", &dataset);
     let again = permit(&policies, "analyst", "analytics", &dataset);
     for (one, other) in first.columns.values().zip(again.columns.values()) {
@@ -408,15 +319,7 @@ fn failing_and_broken_policy_tests_are_told_apart_from_passing_ones() {
     )]);
     let outcomes = policies.run_tests(&files);
     let passed: Vec<_> = outcomes.iter().map(|o| (o.line, o.passed())).collect();
-    assert_eq!(
-        passed,
-        [
-            (Some(3), true),
-            (Some(4), false),
-            (Some(5), false),
-            (Some(6), false)
-        ]
-    );
+    assert_eq!(passed, [(Some(3), true), (Some(4), false), (Some(5), false), (Some(6), false)]);
     assert!(outcomes[2].failure.as_ref().unwrap().contains("`other`"));
 }
 

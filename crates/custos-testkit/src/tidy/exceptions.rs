@@ -18,20 +18,13 @@ pub(crate) fn except(found: Vec<Finding>, exceptions: &[Exception]) -> Vec<Findi
         .iter()
         .filter(|exception| !found.iter().any(|finding| finding.path == exception.path))
         .map(|exception| {
-            let problem = format!(
-                "is excepted without need (listed because {})",
-                exception.reason
-            );
+            let problem = format!("is excepted without need (listed because {})", exception.reason);
             Finding::new(exception.path, 1, problem)
         })
         .collect();
     found
         .into_iter()
-        .filter(|finding| {
-            !exceptions
-                .iter()
-                .any(|exception| exception.path == finding.path)
-        })
+        .filter(|finding| !exceptions.iter().any(|exception| exception.path == finding.path))
         .chain(idle)
         .collect()
 }
@@ -43,16 +36,8 @@ mod tests {
     #[test]
     fn exceptions_excuse_their_file_and_nothing_else() {
         let found = vec![Finding::new("a.rs", 1, "x"), Finding::new("b.rs", 2, "y")];
-        let exceptions = [
-            Exception {
-                path: "a.rs",
-                reason: "r",
-            },
-            Exception {
-                path: "c.rs",
-                reason: "it was",
-            },
-        ];
+        let exceptions =
+            [Exception { path: "a.rs", reason: "r" }, Exception { path: "c.rs", reason: "it was" }];
         let left = except(found, &exceptions);
         assert_eq!(left.len(), 2);
         assert_eq!(left[0], Finding::new("b.rs", 2, "y"));

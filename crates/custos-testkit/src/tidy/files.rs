@@ -35,11 +35,7 @@ pub fn file_lengths(sources: &Sources) -> Vec<Finding> {
         .filter(|file| file.text.lines().count() > LINES_MAX)
         .map(|file| {
             let lines = file.text.lines().count();
-            Finding::new(
-                &file.path,
-                lines,
-                format!("has more than {LINES_MAX} lines: split it"),
-            )
+            Finding::new(&file.path, lines, format!("has more than {LINES_MAX} lines: split it"))
         })
         .collect();
     except(found, LONG_FILES)

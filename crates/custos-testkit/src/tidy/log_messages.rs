@@ -20,11 +20,7 @@ fn in_file(file: &SourceFile) -> Vec<Finding> {
             }
             if message(&file.text[at + name.len()..]).is_some_and(is_capitalised) {
                 let line = file.text[..at].matches('\n').count() + 1;
-                found.push(Finding::new(
-                    &file.path,
-                    line,
-                    "the log message is not lower case",
-                ));
+                found.push(Finding::new(&file.path, line, "the log message is not lower case"));
             }
         }
     }
@@ -79,9 +75,7 @@ fn string_bytes(text: &str) -> usize {
 /// Bytes of the character literal that `text` starts with; 1 if the quote begins a lifetime.
 fn quoted_character_bytes(text: &str) -> usize {
     let mut characters = text.char_indices().skip(1);
-    let escaped = characters
-        .next()
-        .is_some_and(|(_, character)| character == '\\');
+    let escaped = characters.next().is_some_and(|(_, character)| character == '\\');
     match characters.nth(usize::from(escaped)) {
         Some((at, '\'')) => at + 1,
         _ => 1,
@@ -96,20 +90,14 @@ mod tests {
     #[test]
     fn capitalised_messages_are_found_where_they_stand() {
         let text = "fn f() {\n    tracing::info!(\n        key = %k,\n        \"Key shredded\"\n    );\n}\n";
-        assert_eq!(
-            found(log_messages, "a.rs", text),
-            ["2: the log message is not lower case"]
-        );
+        assert_eq!(found(log_messages, "a.rs", text), ["2: the log message is not lower case"]);
     }
 
     #[test]
     fn the_message_is_told_from_values_of_fields() {
         for (arguments, expected) in [
             ("\"key shredded\")", Some("key shredded")),
-            (
-                "a = \"Value\", b = f(\"X\", 'Y'), \"said\", 1)",
-                Some("said"),
-            ),
+            ("a = \"Value\", b = f(\"X\", 'Y'), \"said\", 1)", Some("said")),
             ("a = f('('), \"said\")", Some("said")),
             ("a = '\\'', \"said\")", Some("said")),
             ("a = \"\\\"), \\\"\", \"said\")", Some("said")),

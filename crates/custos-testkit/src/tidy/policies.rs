@@ -28,11 +28,7 @@ pub fn policy_tests(sources: &Sources) -> Vec<Finding> {
         .filter_map(|file| Some((file, policy_stem(&file.path)?)))
         .filter(|(_, stem)| sources.file(&format!("{stem}.test.yaml")).is_none())
         .map(|(file, stem)| {
-            Finding::new(
-                &file.path,
-                1,
-                format!("has no tests: write `{stem}.test.yaml`"),
-            )
+            Finding::new(&file.path, 1, format!("has no tests: write `{stem}.test.yaml`"))
         })
         .collect();
     except(found, TESTED_ELSEWHERE)
@@ -44,8 +40,7 @@ fn policy_stem(path: &str) -> Option<&str> {
     if inside.starts_with("contracts/") || path.ends_with(".test.yaml") {
         return None;
     }
-    path.strip_suffix(".yaml")
-        .or_else(|| path.strip_suffix(".cedar"))
+    path.strip_suffix(".yaml").or_else(|| path.strip_suffix(".cedar"))
 }
 
 #[cfg(test)]

@@ -6,53 +6,33 @@ use super::Finding;
 use crate::{SourceFile, Sources};
 
 /// Marks of unfinished work.
-const MARKERS: [&str; 4] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("HA", "CK"),
-    concat!("XX", "X:"),
-];
+const MARKERS: [&str; 4] =
+    [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("HA", "CK"), concat!("XX", "X:")];
 
 /// Attributes that switch off what everybody else obeys, and the remedy.
 const LINT_ESCAPES: [(&str, &str); 3] = [
-    (
-        concat!("#[", "allow("),
-        "use `#[expect(.., reason = \"..\")]`",
-    ),
-    (
-        concat!("#![", "allow("),
-        "use `#![expect(.., reason = \"..\")]`",
-    ),
-    (
-        concat!("#[", "ignore"),
-        "a test that is not run is not a test: run it or remove it",
-    ),
+    (concat!("#[", "allow("), "use `#[expect(.., reason = \"..\")]`"),
+    (concat!("#![", "allow("), "use `#![expect(.., reason = \"..\")]`"),
+    (concat!("#[", "ignore"), "a test that is not run is not a test: run it or remove it"),
 ];
 
 /// Where developers keep things on their own machines.
-const MACHINE_PATHS: [&str; 4] = [
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-    concat!("/Us", "ers/"),
-];
+const MACHINE_PATHS: [&str; 4] =
+    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
 
 /// No file holds marks of unfinished work.
 pub fn markers(sources: &Sources) -> Vec<Finding> {
     lines(sources.files(), |line| {
         let marker = MARKERS.into_iter().find(|marker| has_word(line, marker))?;
-        Some(format!(
-            "`{marker}` marks unfinished work: finish it, or leave it out"
-        ))
+        Some(format!("`{marker}` marks unfinished work: finish it, or leave it out"))
     })
 }
 
 /// No Rust file allows a lint or ignores a test.
 pub fn lint_escapes(sources: &Sources) -> Vec<Finding> {
     lines(sources.rust(), |line| {
-        let (escape, remedy) = LINT_ESCAPES
-            .into_iter()
-            .find(|(escape, _)| line.contains(escape))?;
+        let (escape, remedy) =
+            LINT_ESCAPES.into_iter().find(|(escape, _)| line.contains(escape))?;
         Some(format!("`{escape}`: {remedy}"))
     })
 }
@@ -60,9 +40,7 @@ pub fn lint_escapes(sources: &Sources) -> Vec<Finding> {
 /// No file names a folder of a developer's machine.
 pub fn machine_paths(sources: &Sources) -> Vec<Finding> {
     lines(sources.files(), |line| {
-        let path = MACHINE_PATHS
-            .into_iter()
-            .find(|path| has_absolute(line, path))?;
+        let path = MACHINE_PATHS.into_iter().find(|path| has_absolute(line, path))?;
         Some(format!("`{path}` exists on some machine only"))
     })
 }
@@ -113,10 +91,8 @@ mod tests {
 
     #[test]
     fn allowed_lints_and_ignored_tests_are_found() {
-        let text = format!(
-            "{}dead_code)]\n{}]\n#[expect(x)]\n",
-            LINT_ESCAPES[0].0, LINT_ESCAPES[2].0
-        );
+        let text =
+            format!("{}dead_code)]\n{}]\n#[expect(x)]\n", LINT_ESCAPES[0].0, LINT_ESCAPES[2].0);
         let found = found(lint_escapes, "a.rs", &text);
         assert_eq!(found.len(), 2);
         assert!(found[1].starts_with("2: "));
@@ -127,9 +103,6 @@ mod tests {
         let home = concat!("/ho", "me/");
         let problem = |line| format!("{line}: `{home}` exists on some machine only");
         let text = format!("a = {home}x\nfile://{home}x\nhttps://example.test{home}x\na{home}\n");
-        assert_eq!(
-            found(machine_paths, "a.md", &text),
-            [problem(1), problem(2)]
-        );
+        assert_eq!(found(machine_paths, "a.md", &text), [problem(1), problem(2)]);
     }
 }

@@ -31,9 +31,14 @@ pub(super) async fn run(installation: &Installation, args: &BuildArgs) -> Result
             let rows = batches.iter().find_map(first_number).unwrap_or(0);
             failed += u64::from(rows > 0);
             if args.json {
-                output::json(&json!({"model": model.name, "test": test.name, "failing_rows": rows}))?;
+                output::json(
+                    &json!({"model": model.name, "test": test.name, "failing_rows": rows}),
+                )?;
             } else if rows > 0 {
-                output::note(format!("{}: test `{}` has {rows} failing row(s)", model.name, test.name));
+                output::note(format!(
+                    "{}: test `{}` has {rows} failing row(s)",
+                    model.name, test.name
+                ));
             }
         }
         failed_tests += failed;

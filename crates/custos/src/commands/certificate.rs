@@ -50,7 +50,12 @@ pub(crate) fn print(statement: &Statement) -> Result<(), Failure> {
         statement.verified.by
     ))?;
     let mut table = output::table([
-        "table", "version", "files replaced", "rows removed", "rows read back", "hits",
+        "table",
+        "version",
+        "files replaced",
+        "rows removed",
+        "rows read back",
+        "hits",
     ]);
     for step in &statement.tables {
         table.add_row([

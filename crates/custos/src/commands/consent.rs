@@ -8,10 +8,11 @@ use std::sync::Arc;
 use custos_audit::{Action, Entry, Outcome};
 use custos_consent::{ConsentEvent, ImportProblem, ImportRow, read_csv};
 use custos_core::{Assurance, ErrorKind, Rid};
+use custos_erasure::SubjectRef;
 use custos_identity::normalise;
 use custos_ingest::IdentifierHashes;
-use custos_lake::vault::{self, IndexRow};
 use custos_lake::Access;
+use custos_lake::vault::{self, IndexRow};
 use custos_policy::MaintenanceJob;
 use custos_query::Population;
 use serde::Serialize;
@@ -218,7 +219,7 @@ async fn record(
 }
 
 async fn show(installation: &Installation, subject: &str, json: bool) -> Result<(), Failure> {
-    let subject = super::subject::parse(subject)?;
+    let subject: SubjectRef = subject.parse()?;
     let holders = Holders::read(installation).await?;
     let asked = ImportRow {
         line: 0,

@@ -8,10 +8,7 @@ use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
 
-pub(super) async fn run(
-    installation: &Installation,
-    command: &KeysCommand,
-) -> Result<(), Failure> {
+pub(super) async fn run(installation: &Installation, command: &KeysCommand) -> Result<(), Failure> {
     let KeysCommand::Status(args) = command;
     let counts = SecretStore::counts(&installation.store).await?;
     let destruction = installation.kms.destruction();

@@ -129,7 +129,10 @@ fn test(files: &PolicyFiles) -> Result<(), Failure> {
     }
     output::line(format!("{} test(s) passed, {failed} failed", outcomes.len() - failed))?;
     if failed > 0 {
-        return Err(Failure::new(ErrorKind::Invalid, "the policies do not decide as their tests say"));
+        return Err(Failure::new(
+            ErrorKind::Invalid,
+            "the policies do not decide as their tests say",
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(
     let erasure = installation.erasure()?;
     match command {
         RequestCommand::Open { kind: RequestType::Erasure, subject, regime, verified_by, wait } => {
-            let subject = super::subject::parse(&subject)?;
+            let subject = subject.parse()?;
             let view = erasure.open(NewRequest { subject, regime, verified_by }, &by).await?;
             go_on(&erasure, view.id, &by, &wait).await
         }
@@ -65,7 +65,14 @@ async fn list(erasure: &ErasureService, by: &Principal, json: bool) -> Result<()
 
 fn print(views: &[RequestView]) -> Result<(), Failure> {
     let mut table = output::table([
-        "request", "state", "level", "regime", "received", "accounts", "tables", "rows removed",
+        "request",
+        "state",
+        "level",
+        "regime",
+        "received",
+        "accounts",
+        "tables",
+        "rows removed",
     ]);
     for view in views {
         table.add_row([

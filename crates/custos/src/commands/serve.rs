@@ -1,13 +1,21 @@
 //! `custos serve`: the doors.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
+use custos_core::PrincipalId;
+use custos_erasure::ErasureService;
 use custos_gateway::Gateway;
+use custos_policy::Principal;
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 use crate::installation::{Installation, StoredPrincipals};
 use crate::output;
+
+/// Time between looks for requests to work on.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Serves until the process is asked to end.
 pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
@@ -22,8 +30,23 @@ pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
     };
     let listener = TcpListener::bind(installation.config.http).await?;
     output::note(format!("serving http://{}", listener.local_addr()?));
-    custos_gateway::serve(listener, gateway, ended()).await?;
+    let erasure = Arc::clone(&gateway.erasure);
+    tokio::select! {
+        served = custos_gateway::serve(listener, gateway, ended()) => served?,
+        never = work(&erasure, "custos.worker".parse()?) => match never {},
+    }
     Ok(())
+}
+
+/// Goes on with verified requests, those that a crash or a lost client left included.
+async fn work(erasure: &ErasureService, id: PrincipalId) -> Infallible {
+    let worker = Principal { id, roles: vec!["officer".to_owned()] };
+    loop {
+        if let Err(error) = erasure.work(&worker).await {
+            tracing::error!(%error, "a request could not be worked on");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Waits for Ctrl-C or, from a service manager, SIGTERM.

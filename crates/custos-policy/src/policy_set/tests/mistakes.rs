@@ -47,10 +47,7 @@ access.cedarschema ; entity Category in [Category]; ; entity Category; ; - ; do 
 fn every_mistake_names_file_line_and_remedy() {
     let mut failures = String::new();
     for mistake in MISTAKES.lines().filter(|line| !line.is_empty()) {
-        let fields: Vec<_> = mistake
-            .split(" ;")
-            .map(|f| f.trim().replace("\\n", "\n"))
-            .collect();
+        let fields: Vec<_> = mistake.split(" ;").map(|f| f.trim().replace("\\n", "\n")).collect();
         let [file, before, after, below, message, remedy] = fields.try_into().unwrap();
         let files = with(&file, |text| {
             assert!(text.contains(&before), "{mistake}");
@@ -71,10 +68,7 @@ fn every_mistake_names_file_line_and_remedy() {
                 && !problem.remedy.is_empty()
         });
         if !named {
-            let found: String = problems
-                .iter()
-                .map(|problem| format!("    {problem}\n"))
-                .collect();
+            let found: String = problems.iter().map(|problem| format!("    {problem}\n")).collect();
             failures += &format!("{mistake} (wanted line {line:?})\n{found}");
         }
     }
@@ -94,9 +88,7 @@ fn a_missing_file_is_named() {
         let problems = PolicySet::load(&files).unwrap_err();
         assert_eq!(
             problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            [format!(
-                "{missing}: the file is missing (add it to the policies folder)"
-            )]
+            [format!("{missing}: the file is missing (add it to the policies folder)")]
         );
     }
 }
@@ -115,12 +107,7 @@ fn all_mistakes_are_reported_at_once() {
         (name, text)
     });
     let problems = PolicySet::load(&PolicyFiles::from_pairs(spoilt)).unwrap_err();
-    let count = |file| {
-        problems
-            .iter()
-            .filter(|problem| problem.file == file)
-            .count()
-    };
+    let count = |file| problems.iter().filter(|problem| problem.file == file).count();
     assert!(count("purposes.yaml") >= 5, "{problems:#?}");
     assert_eq!(count("categories.yaml"), 2);
     assert!(count("access.cedar") >= 1);

@@ -102,15 +102,8 @@ fn identifiers(population: &Population, truth: &Truth) -> Vec<Vec<Identifier>> {
         .map(|customer| {
             let trace = truth.trace(customer.number);
             let email = customer.email.clone().filter(|_| trace.email);
-            let phone = customer
-                .phone
-                .as_ref()
-                .filter(|_| trace.phone && !customer.shares_phone);
-            let email = email.map(|value| Identifier {
-                kind: "email",
-                value,
-                scope: "",
-            });
+            let phone = customer.phone.as_ref().filter(|_| trace.phone && !customer.shares_phone);
+            let email = email.map(|value| Identifier { kind: "email", value, scope: "" });
             let phone = phone.map(|phone| Identifier {
                 kind: "phone",
                 value: phone.international(),
@@ -122,11 +115,7 @@ fn identifiers(population: &Population, truth: &Truth) -> Vec<Vec<Identifier>> {
     for (source, key, customer) in truth.accounts() {
         if let Some(scope) = scope_of(source, key) {
             let value = key.to_owned();
-            let identifier = Identifier {
-                kind: "customer_id",
-                value,
-                scope,
-            };
+            let identifier = Identifier { kind: "customer_id", value, scope };
             known[customer as usize - 1].push(identifier);
         }
     }
@@ -148,29 +137,14 @@ fn scope_of(source: &str, key: &str) -> Option<&'static str> {
 
 fn state_will(dice: &mut Dice, customer: &Customer, known: usize, statements: &mut Vec<Statement>) {
     for (position, purpose) in PURPOSES.into_iter().enumerate() {
-        let course = if customer.is_star() {
-            Course::Given
-        } else {
-            course(dice)
-        };
-        let first = if customer.is_star() {
-            position % known
-        } else {
-            dice.index(known)
-        };
+        let course = if customer.is_star() { Course::Given } else { course(dice) };
+        let first = if customer.is_star() { position % known } else { dice.index(known) };
         let other = (first + 1) % known;
         let begun = soon_after(dice, customer.active.0, 30 * DAY);
         let changed = dice.moment((begun + DAY).min(AS_OF - 1), AS_OF - 1);
         let mut say = |at, identifier, status, channel| {
             let customer = customer.number as usize - 1;
-            statements.push(Statement {
-                at,
-                customer,
-                identifier,
-                purpose,
-                status,
-                channel,
-            });
+            statements.push(Statement { at, customer, identifier, purpose, status, channel });
         };
         let channel = dice.pick(&["web", "store", "app"]);
         match course {
@@ -216,11 +190,7 @@ fn consent_row<'a>(
         status: statement.status,
         at: office_text(statement.at, customer.is_chinese()),
         // The privacy notice was rewritten a year before the end.
-        notice: if statement.at < AS_OF - 365 * DAY {
-            "privacy-v2"
-        } else {
-            "privacy-v3"
-        },
+        notice: if statement.at < AS_OF - 365 * DAY { "privacy-v2" } else { "privacy-v3" },
         channel: statement.channel,
         scope: identifier.scope,
     }

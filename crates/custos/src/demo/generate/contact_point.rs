@@ -14,13 +14,8 @@ pub(crate) const PLACEHOLDER_EMAIL: &str = "test@test.com";
 pub(crate) const PLACEHOLDER_PHONE: &str = "00000000000";
 
 /// Domains reserved for examples, so that no address made here can be anybody's.
-const CHINESE_DOMAINS: [&str; 5] = [
-    "qqmail.example",
-    "mail163.example",
-    "example.com",
-    "foxpost.example",
-    "sinapost.example",
-];
+const CHINESE_DOMAINS: [&str; 5] =
+    ["qqmail.example", "mail163.example", "example.com", "foxpost.example", "sinapost.example"];
 const WESTERN_DOMAINS: [&str; 6] = [
     "gpost.example",
     "outmail.example",
@@ -108,11 +103,8 @@ pub(crate) struct ContactPoints {
 impl ContactPoints {
     /// An address made of the customer's name, at a domain usual for them.
     pub(crate) fn email(&mut self, dice: &mut Dice, customer: &Customer) -> String {
-        let domains: &[&str] = if customer.is_chinese() {
-            &CHINESE_DOMAINS
-        } else {
-            &WESTERN_DOMAINS
-        };
+        let domains: &[&str] =
+            if customer.is_chinese() { &CHINESE_DOMAINS } else { &WESTERN_DOMAINS };
         let domain = dice.pick_early(domains);
         let stem = email_stem(dice, &customer.name, customer.birth_year);
         let mut email = format!("{stem}@{domain}");
@@ -145,10 +137,7 @@ impl ContactPoints {
         national: impl Fn(&mut Dice) -> String,
     ) -> Phone {
         loop {
-            let phone = Phone {
-                calling_code,
-                national: national(dice),
-            };
+            let phone = Phone { calling_code, national: national(dice) };
             if self.phones.insert(phone.clone()) {
                 return phone;
             }
@@ -157,10 +146,7 @@ impl ContactPoints {
 }
 
 fn email_stem(dice: &mut Dice, name: &PersonName, birth_year: u32) -> String {
-    let (given, family) = (
-        letters_of(&name.latin_given),
-        letters_of(&name.latin_family),
-    );
+    let (given, family) = (letters_of(&name.latin_given), letters_of(&name.latin_family));
     let initial = &given[..1];
     match dice.between(0, 3) {
         0 => format!("{given}.{family}"),

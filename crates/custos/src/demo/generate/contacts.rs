@@ -113,11 +113,7 @@ impl Office<'_> {
         };
         if !customer.is_star() && self.dice.percent(7) {
             let nobodys = self.dice.percent(10);
-            return if nobodys {
-                PLACEHOLDER_EMAIL.to_owned()
-            } else {
-                String::new()
-            };
+            return if nobodys { PLACEHOLDER_EMAIL.to_owned() } else { String::new() };
         }
         let written = written_email(&mut self.dice, email);
         self.truth.wrote_email(customer, email, &written);
@@ -131,11 +127,7 @@ impl Office<'_> {
         };
         if !customer.is_star() && copy == 0 && self.dice.percent(18) {
             let nobodys = self.dice.percent(4);
-            return if nobodys {
-                PLACEHOLDER_PHONE.to_owned()
-            } else {
-                String::new()
-            };
+            return if nobodys { PLACEHOLDER_PHONE.to_owned() } else { String::new() };
         }
         let written = phone.written(&mut self.dice);
         self.truth.wrote_phone(customer, &written);

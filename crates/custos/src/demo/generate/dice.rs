@@ -64,17 +64,13 @@ impl Dice {
 
     /// A text of `length` decimal digits.
     pub(crate) fn digits(&mut self, length: usize) -> String {
-        (0..length)
-            .map(|_| char::from(b'0' + self.between(0, 9) as u8))
-            .collect()
+        (0..length).map(|_| char::from(b'0' + self.between(0, 9) as u8)).collect()
     }
 
     /// A text of `length` lower-case letters and digits.
     pub(crate) fn letters(&mut self, length: usize) -> String {
         const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        (0..length)
-            .map(|_| char::from(self.pick(ALPHABET)))
-            .collect()
+        (0..length).map(|_| char::from(self.pick(ALPHABET))).collect()
     }
 
     /// The text of a random (version 4) UUID.
@@ -82,13 +78,7 @@ impl Dice {
         let bits: u128 = self.0.random();
         let bits = bits & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
         let hex = format!("{bits:032x}");
-        let (a, b, c, d, e) = (
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..],
-        );
+        let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
         format!("{a}-{b}-{c}-{d}-{e}")
     }
 }

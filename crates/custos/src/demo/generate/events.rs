@@ -75,18 +75,10 @@ pub(crate) fn write(
     meter: &mut Meter<'_>,
 ) -> io::Result<u32> {
     let mut dice = Dice::new(seed, 3);
-    let mut traffic = Traffic {
-        dice: &mut dice,
-        devices: Vec::new(),
-        drafts: Vec::new(),
-    };
+    let mut traffic = Traffic { dice: &mut dice, devices: Vec::new(), drafts: Vec::new() };
     traffic.customers(population);
     traffic.strangers(population.customers.len() / 10);
-    let Traffic {
-        devices,
-        mut drafts,
-        ..
-    } = traffic;
+    let Traffic { devices, mut drafts, .. } = traffic;
     drafts.sort_by_key(|draft| draft.at);
     for device in &devices {
         if let [owner] = device.users[..] {
@@ -94,12 +86,7 @@ pub(crate) fn write(
         }
     }
     let salt = u64::from(dice.between(0, 99_999_999));
-    let mut tracker = Tracker {
-        dice,
-        truth,
-        devices,
-        salt,
-    };
+    let mut tracker = Tracker { dice, truth, devices, salt };
     let mut file = JsonLinesFile::create(path)?;
     let broken = write_rows(&mut file, &mut tracker, &drafts, BROKEN_ROWS, meter)?;
     file.finish()?;
@@ -150,10 +137,7 @@ impl<'a> Traffic<'a, '_> {
     }
 
     fn new_device(&mut self) -> usize {
-        self.devices.push(Device {
-            anonymous_id: self.dice.uuid(),
-            users: Vec::new(),
-        });
+        self.devices.push(Device { anonymous_id: self.dice.uuid(), users: Vec::new() });
         self.devices.len() - 1
     }
 
@@ -165,9 +149,8 @@ impl<'a> Traffic<'a, '_> {
             true => STAR_VISITS,
             false => visit_count(self.dice, days_between(first, last)),
         };
-        let mut starts: Vec<i64> = (0..count)
-            .map(|_| busy_moment(self.dice, first, last - 3600))
-            .collect();
+        let mut starts: Vec<i64> =
+            (0..count).map(|_| busy_moment(self.dice, first, last - 3600)).collect();
         starts.sort_unstable();
         // On a device of one's own the first visit may pass without signing in.
         let anonymous = usize::from(!is_shared && count > 1 && self.dice.percent(50));
@@ -190,23 +173,11 @@ impl<'a> Traffic<'a, '_> {
         user: Option<&'a Customer>,
         signs_in: Option<&'a Customer>,
     ) {
-        const CHANNELS: [&str; 6] = [
-            "organic",
-            "direct",
-            "paid_search",
-            "social",
-            "email",
-            "wechat",
-        ];
+        const CHANNELS: [&str; 6] =
+            ["organic", "direct", "paid_search", "social", "email", "wechat"];
         let channel = self.dice.pick_early(&CHANNELS);
         let mut draft = |at, user, happening| {
-            self.drafts.push(Draft {
-                at,
-                device,
-                user,
-                happening,
-                channel,
-            });
+            self.drafts.push(Draft { at, device, user, happening, channel });
         };
         let mut at = start;
         for _ in 0..self.dice.between(1, 3) {
@@ -256,13 +227,8 @@ impl<'a> RowMaker for Tracker<'a> {
 
     fn row(&mut self, draft: &Draft<'a>) -> EventRow {
         let user_id = draft.user.map(|customer| self.user_id(customer));
-        let email = draft
-            .user
-            .and_then(|customer| self.email(customer, draft.happening));
-        let product = draft
-            .happening
-            .concerns_product()
-            .then(|| self.dice.between(1, PRODUCTS));
+        let email = draft.user.and_then(|customer| self.email(customer, draft.happening));
+        let product = draft.happening.concerns_product().then(|| self.dice.between(1, PRODUCTS));
         let revenue = (draft.happening == Happening::OrderCompleted)
             .then(|| Revenue::Amount(f64::from(self.dice.between(2_900, 68_000)) / 100.0));
         EventRow {
@@ -342,9 +308,6 @@ impl Happening {
     }
 
     const fn concerns_product(self) -> bool {
-        matches!(
-            self,
-            Self::ProductViewed | Self::ProductAdded | Self::OrderCompleted
-        )
+        matches!(self, Self::ProductViewed | Self::ProductAdded | Self::OrderCompleted)
     }
 }

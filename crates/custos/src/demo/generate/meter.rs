@@ -15,11 +15,7 @@ impl<'a> Meter<'a> {
     /// Starts at nothing done for `customers`.
     pub(crate) fn new(customers: u32, report: &'a dyn Fn(u64, u64)) -> Self {
         report(0, u64::from(customers) * Self::STAGES);
-        Self {
-            report,
-            customers: u64::from(customers),
-            stages_done: 0,
-        }
+        Self { report, customers: u64::from(customers), stages_done: 0 }
     }
 
     /// The stage has come to `done` rows out of `of`.

@@ -37,14 +37,8 @@ const CHINESE_STORES: [&str; 8] = [
     "南京新街口店",
     "西安大雁塔店",
 ];
-const CHINESE_NOTES: [&str; 6] = [
-    "少糖",
-    "请尽快发货",
-    "生日礼物，请包装",
-    "放门口即可",
-    "开发票",
-    "下午三点后送达",
-];
+const CHINESE_NOTES: [&str; 6] =
+    ["少糖", "请尽快发货", "生日礼物，请包装", "放门口即可", "开发票", "下午三点后送达"];
 const WESTERN_NOTES: [&str; 6] = [
     "gift wrapping please",
     "ring twice",
@@ -93,15 +87,8 @@ pub(crate) fn write(
     let mut dice = Dice::new(seed, 1);
     let drafts = drafts(&mut dice, population);
     let salt = u64::from(dice.between(0, 99_999_999));
-    let mut tills = Tills {
-        dice,
-        population,
-        truth,
-        salt,
-        serial: 0,
-        star_referrals: 0,
-        corrections: vec![],
-    };
+    let mut tills =
+        Tills { dice, population, truth, salt, serial: 0, star_referrals: 0, corrections: vec![] };
     let mut file = CsvFile::create(path)?;
     let broken = write_rows(&mut file, &mut tills, &drafts, BROKEN_ROWS, meter)?;
     for row in &tills.corrections {
@@ -119,15 +106,9 @@ fn drafts<'a>(dice: &mut Dice, population: &'a Population) -> Vec<Draft<'a>> {
         let cards = u32::from(!customer.is_star() && customer.orders > 1 && dice.per_mille(25));
         for order in 0..customer.orders {
             let at = busy_moment(dice, first, last);
-            drafts.push(Draft {
-                at,
-                member: Some((customer, order.min(cards))),
-            });
+            drafts.push(Draft { at, member: Some((customer, order.min(cards))) });
             if dice.per_mille(52) {
-                drafts.push(Draft {
-                    at: busy_moment(dice, BEGIN, AS_OF - 1),
-                    member: None,
-                });
+                drafts.push(Draft { at: busy_moment(dice, BEGIN, AS_OF - 1), member: None });
             }
         }
     }
@@ -192,10 +173,7 @@ impl<'a> RowMaker for Tills<'a> {
 impl Tills<'_> {
     fn place(&mut self, abroad: bool) -> (&'static str, &'static str) {
         if abroad {
-            (
-                "online international",
-                self.dice.pick(&["web", "web", "app"]),
-            )
+            ("online international", self.dice.pick(&["web", "web", "app"]))
         } else if self.dice.percent(35) {
             ("online", self.dice.pick(&["mini_program", "app", "web"]))
         } else {
@@ -206,18 +184,10 @@ impl Tills<'_> {
     /// Category, number of pieces and price in hundredths of the customer's money.
     fn basket(&mut self, abroad: bool) -> (&'static str, u32, u32) {
         let (category, low, high) = self.dice.pick_early(&CATEGORIES);
-        let quantity = if low < 100 {
-            self.dice.heavy_tail(12) as u32
-        } else {
-            1
-        };
+        let quantity = if low < 100 { self.dice.heavy_tail(12) as u32 } else { 1 };
         let price_cents = self.dice.between(low * 10, high * 10) * 10;
         // A euro, dollar or pound buys what seven yuan do.
-        (
-            category,
-            quantity,
-            quantity * price_cents / if abroad { 7 } else { 1 },
-        )
+        (category, quantity, quantity * price_cents / if abroad { 7 } else { 1 })
     }
 
     fn fill_in_member(&mut self, row: &mut OrderRow, customer: &Customer, card: u32) {
@@ -258,11 +228,7 @@ impl Tills<'_> {
         if self.dice.percent(72) {
             return String::new();
         }
-        let common = if customer.is_chinese() {
-            &CHINESE_NOTES
-        } else {
-            &WESTERN_NOTES
-        };
+        let common = if customer.is_chinese() { &CHINESE_NOTES } else { &WESTERN_NOTES };
         let common = self.dice.pick(common);
         // Telephone numbers and addresses end up in free text, too.
         match (&customer.phone, &customer.email) {

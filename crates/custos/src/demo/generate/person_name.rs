@@ -29,13 +29,7 @@ impl PersonName {
             latin_given.push_str(pinyin);
         }
         let latin_given = capitalised(&latin_given);
-        Self {
-            family,
-            given,
-            latin_family,
-            latin_given,
-            is_chinese: true,
-        }
+        Self { family, given, latin_family, latin_given, is_chinese: true }
     }
 
     /// A name as in `country`; with the family name of `relative`, if given.
@@ -47,13 +41,7 @@ impl PersonName {
         let given = dice.pick(country.given).to_owned();
         let latin_family = without_accents(&family);
         let latin_given = without_accents(&given);
-        Self {
-            family,
-            given,
-            latin_family,
-            latin_given,
-            is_chinese: false,
-        }
+        Self { family, given, latin_family, latin_given, is_chinese: false }
     }
 
     /// The name as its bearer writes it.
@@ -116,9 +104,7 @@ fn misheard(dice: &mut Dice, given: &str) -> String {
         return given.to_owned();
     };
     let last = last.to_string();
-    let sound = chinese::GIVEN
-        .iter()
-        .find(|(character, _)| *character == last);
+    let sound = chinese::GIVEN.iter().find(|(character, _)| *character == last);
     let alike: Vec<&str> = chinese::GIVEN
         .iter()
         .filter(|(character, pinyin)| {
@@ -126,15 +112,8 @@ fn misheard(dice: &mut Dice, given: &str) -> String {
         })
         .map(|(character, _)| *character)
         .collect();
-    let replacement = if alike.is_empty() {
-        "某"
-    } else {
-        dice.pick(&alike)
-    };
-    format!(
-        "{}{replacement}",
-        given.strip_suffix(last.as_str()).unwrap_or(given)
-    )
+    let replacement = if alike.is_empty() { "某" } else { dice.pick(&alike) };
+    format!("{}{replacement}", given.strip_suffix(last.as_str()).unwrap_or(given))
 }
 
 /// The family name with two letters exchanged, one lost or one doubled.

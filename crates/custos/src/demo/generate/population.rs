@@ -63,11 +63,7 @@ impl Customer {
 
     /// The name as some clerk wrote it; the star's is always right.
     pub(crate) fn written_name(&self, dice: &mut Dice) -> String {
-        if self.is_star() {
-            self.name.full()
-        } else {
-            self.name.written(dice)
-        }
+        if self.is_star() { self.name.full() } else { self.name.written(dice) }
     }
 }
 
@@ -81,10 +77,7 @@ pub(crate) struct Population {
 impl Population {
     /// Makes `size` customers: the star first, single ones and families after.
     pub(crate) fn new(dice: &mut Dice, size: u32) -> Self {
-        let mut made = Self {
-            customers: Vec::new(),
-            households: Vec::new(),
-        };
+        let mut made = Self { customers: Vec::new(), households: Vec::new() };
         let mut points = ContactPoints::default();
         for number in 1..=size {
             // The previous customer's family goes on, or a new one may start.
@@ -100,18 +93,13 @@ impl Population {
 
     /// The customers who are in `silo`.
     pub(crate) fn within(&self, silo: Silo) -> impl Iterator<Item = &Customer> {
-        self.customers
-            .iter()
-            .filter(move |customer| customer.silos.has(silo))
+        self.customers.iter().filter(move |customer| customer.silos.has(silo))
     }
 
     /// Some customer's telephone, but not that of `customer` or their family.
     pub(crate) fn phone_of_another(&self, dice: &mut Dice, customer: &Customer) -> Option<&Phone> {
         let other = &self.customers[dice.index(self.customers.len())];
-        other
-            .phone
-            .as_ref()
-            .filter(|_| other.phone != customer.phone)
+        other.phone.as_ref().filter(|_| other.phone != customer.phone)
     }
 
     fn family_to_join(&self, dice: &mut Dice, number: u32) -> Option<&Customer> {
@@ -120,10 +108,7 @@ impl Population {
             return None;
         }
         // A family of three is the most: its members are numbered one after the other.
-        let members = self
-            .households
-            .last()
-            .filter(|family| family.contains(&(number - 1)));
+        let members = self.households.last().filter(|family| family.contains(&(number - 1)));
         let joins = match members.map(Vec::len) {
             None => dice.per_mille(24),
             Some(2) => dice.percent(25),
@@ -138,11 +123,7 @@ impl Population {
         if let Some(last) = self.customers.last_mut() {
             last.shares_phone = true;
         }
-        match self
-            .households
-            .last_mut()
-            .filter(|family| family.contains(&relative.number))
-        {
+        match self.households.last_mut().filter(|family| family.contains(&relative.number)) {
             Some(family) => family.push(customer.number),
             None => self.households.push(vec![relative.number, customer.number]),
         }
@@ -158,23 +139,13 @@ fn new_customer(
     let is_star = number == STAR;
     let (abroad, city) = home(dice, is_star, relative);
     // Children and many spouses bear the family's name, the others their own.
-    let namesake = relative
-        .filter(|_| dice.percent(70))
-        .map(|relative| &relative.name);
+    let namesake = relative.filter(|_| dice.percent(70)).map(|relative| &relative.name);
     let name = match abroad {
         Some(country) => PersonName::western(dice, country, namesake),
         None => PersonName::chinese(dice, namesake),
     };
-    let silos = if is_star {
-        SiloSet::all()
-    } else {
-        some_silos(dice)
-    };
-    let (active, satisfaction) = if is_star {
-        ((BEGIN, AS_OF - 1), 85)
-    } else {
-        lifetime(dice)
-    };
+    let silos = if is_star { SiloSet::all() } else { some_silos(dice) };
+    let (active, satisfaction) = if is_star { ((BEGIN, AS_OF - 1), 85) } else { lifetime(dice) };
     let orders = match silos.has(Silo::Orders) {
         true if is_star => STAR_ORDERS,
         true => order_count(dice, active),
@@ -257,20 +228,12 @@ fn some_silos(dice: &mut Dice) -> SiloSet {
             silos = silos.with(silo);
         }
     }
-    if silos.count() == 0 {
-        silos.with(Silo::Contacts)
-    } else {
-        silos
-    }
+    if silos.count() == 0 { silos.with(Silo::Contacts) } else { silos }
 }
 
 /// When a customer comes and goes, and how content they are: those who went were less so.
 fn lifetime(dice: &mut Dice) -> ((i64, i64), u32) {
-    let joined = if dice.percent(55) {
-        BEGIN
-    } else {
-        dice.moment(BEGIN, AS_OF - 7 * DAY)
-    };
+    let joined = if dice.percent(55) { BEGIN } else { dice.moment(BEGIN, AS_OF - 7 * DAY) };
     let may_lapse = joined < AS_OF - 210 * DAY;
     if may_lapse && dice.percent(36) {
         let left = dice.moment(joined + 30 * DAY, AS_OF - 150 * DAY);
@@ -285,9 +248,7 @@ fn order_count(dice: &mut Dice, (first, last): (i64, i64)) -> u32 {
     let has_lapsed = last < AS_OF - 1;
     let scale = if has_lapsed { 1.1 } else { 1.9 };
     let count = ((dice.heavy_tail(ORDERS_MAX) - 1.0) * scale + 1.4) as u32;
-    count
-        .min(ORDERS_MAX)
-        .min(1 + days_between(first, last) / 18)
+    count.min(ORDERS_MAX).min(1 + days_between(first, last) / 18)
 }
 
 /// Whole days from `first` to `last`.

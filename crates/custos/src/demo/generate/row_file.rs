@@ -23,11 +23,7 @@ pub(crate) struct CsvFile(csv::Writer<File>);
 impl CsvFile {
     /// Makes the file, or empties it.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self(
-            csv::WriterBuilder::new()
-                .buffer_capacity(1 << 16)
-                .from_path(path)?,
-        ))
+        Ok(Self(csv::WriterBuilder::new().buffer_capacity(1 << 16).from_path(path)?))
     }
 }
 

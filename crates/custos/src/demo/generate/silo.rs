@@ -17,13 +17,8 @@ pub(crate) enum Silo {
 
 impl Silo {
     /// All silos, in the order they are generated.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Orders,
-        Self::Contacts,
-        Self::Events,
-        Self::Tickets,
-        Self::Survey,
-    ];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Orders, Self::Contacts, Self::Events, Self::Tickets, Self::Survey];
 
     /// The id of the source's contract.
     pub(crate) const fn source(self) -> &'static str {

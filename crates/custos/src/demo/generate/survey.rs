@@ -19,12 +19,8 @@ const BROKEN_ROWS: u32 = 2;
 const ANSWERED_BEFORE_LAST: i64 = 240 * DAY;
 
 /// Networks and how ids in them begin.
-const CHINESE_PLATFORMS: [(&str, &str); 4] = [
-    ("wechat", "o6"),
-    ("weibo", "wb"),
-    ("xiaohongshu", "xhs"),
-    ("douyin", "dy"),
-];
+const CHINESE_PLATFORMS: [(&str, &str); 4] =
+    [("wechat", "o6"), ("weibo", "wb"), ("xiaohongshu", "xhs"), ("douyin", "dy")];
 const WESTERN_PLATFORMS: [(&str, &str); 3] =
     [("instagram", "ig"), ("facebook", "fb"), ("reddit", "t2")];
 
@@ -94,21 +90,12 @@ pub(crate) fn write(
         let answers = 1 + u32::from(!customer.is_star() && dice.percent(20));
         for _ in 0..answers {
             let at = dice.moment(first.max(last - ANSWERED_BEFORE_LAST), last);
-            drafts.push(Draft {
-                at,
-                follower: followers.len(),
-                customer,
-            });
+            drafts.push(Draft { at, follower: followers.len(), customer });
         }
         followers.push(Follower::new(&mut dice, customer));
     }
     drafts.sort_by_key(|draft| draft.at);
-    let mut community = Community {
-        dice,
-        truth,
-        followers,
-        serial: 0,
-    };
+    let mut community = Community { dice, truth, followers, serial: 0 };
     let mut file = CsvFile::create(path)?;
     let broken = write_rows(&mut file, &mut community, &drafts, BROKEN_ROWS, meter)?;
     file.finish()?;
@@ -193,11 +180,7 @@ impl Community<'_> {
         if self.dice.percent(40) {
             return "";
         }
-        let comments = if customer.is_chinese() {
-            &CHINESE_COMMENTS
-        } else {
-            &WESTERN_COMMENTS
-        };
+        let comments = if customer.is_chinese() { &CHINESE_COMMENTS } else { &WESTERN_COMMENTS };
         let third = match nps {
             0..=6 => 0,
             7..=8 => 3,

@@ -29,27 +29,16 @@ fn made(customers: u32, seed: u64) -> Made {
 }
 
 fn table(path: &Path) -> Vec<Row> {
-    csv::Reader::from_path(path)
-        .unwrap()
-        .deserialize()
-        .map(Result::unwrap)
-        .collect()
+    csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
 }
 
 fn events(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn header(path: &Path) -> String {
-    fs::read_to_string(path)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap()
-        .to_owned()
+    fs::read_to_string(path).unwrap().lines().next().unwrap().to_owned()
 }
 
 /// A notation undone, without the code that made it.
@@ -72,10 +61,7 @@ fn international(text: &str) -> String {
 }
 
 fn between(share: f64, low: f64, high: f64) {
-    assert!(
-        (low..=high).contains(&share),
-        "{share} is not within {low}..{high}"
-    );
+    assert!((low..=high).contains(&share), "{share} is not within {low}..{high}");
 }
 
 #[test]
@@ -86,10 +72,7 @@ fn the_same_seed_makes_the_same_files_and_another_does_not() {
         let name = entry.unwrap().file_name();
         let read = |made: &Made| fs::read(made.dir.path().join(&name)).unwrap();
         assert!(read(&one) == read(&same), "{name:?} differs");
-        assert!(
-            read(&one) != read(&other),
-            "{name:?} does not depend on the seed"
-        );
+        assert!(read(&one) != read(&other), "{name:?} does not depend on the seed");
         files += 1;
     }
     assert_eq!(files, 8);
@@ -121,14 +104,7 @@ fn the_columns_are_those_of_the_contracts() {
     );
     let keys: BTreeSet<String> = events(&silos.events)
         .iter()
-        .flat_map(|event| {
-            event
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|event| event.as_object().unwrap().keys().cloned().collect::<Vec<_>>())
         .collect();
     let expected = [
         "anonymous_id",
@@ -142,10 +118,7 @@ fn the_columns_are_those_of_the_contracts() {
         "url",
         "user_id",
     ];
-    assert_eq!(
-        keys.iter().map(String::as_str).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(keys.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -181,13 +154,9 @@ fn exactly_the_counted_rows_are_broken() {
     let orders = broken(table(&silos.orders), &|row| {
         is_local(&row["ordered_at"])
             && is_local(&row["updated_at"])
-            && row["amount"]
-                .parse::<f64>()
-                .is_ok_and(|amount| amount > 0.0)
+            && row["amount"].parse::<f64>().is_ok_and(|amount| amount > 0.0)
     });
-    let contacts = broken(table(&silos.contacts), &|row| {
-        is_instant(&row["updated_at"])
-    });
+    let contacts = broken(table(&silos.contacts), &|row| is_instant(&row["updated_at"]));
     let tickets = broken(table(&silos.tickets), &|row| {
         is_instant(&row["opened_at"])
             && (row["closed_at"].is_empty() || is_instant(&row["closed_at"]))
@@ -203,11 +172,7 @@ fn exactly_the_counted_rows_are_broken() {
             !amount || !is_instant(event["occurred_at"].as_str().unwrap())
         })
         .count() as u32;
-    assert!(
-        table(&silos.consents)
-            .iter()
-            .all(|row| is_instant(&row["at"]))
-    );
+    assert!(table(&silos.consents).iter().all(|row| is_instant(&row["at"])));
     let counted = [
         ("community_survey", survey),
         ("crm_contacts", contacts),
@@ -232,10 +197,7 @@ fn record_keys_are_unique_but_for_corrected_orders() {
         assert_eq!(keys.len(), rows.len(), "{key}");
     }
     let events = events(&silos.events);
-    let ids: HashSet<&str> = events
-        .iter()
-        .map(|e| e["message_id"].as_str().unwrap())
-        .collect();
+    let ids: HashSet<&str> = events.iter().map(|e| e["message_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), events.len());
 
     let mut versions: HashMap<String, Row> = HashMap::new();
@@ -261,11 +223,9 @@ fn everything_happens_within_the_two_years() {
             assert!(within(at.timestamp()));
         }
     }
-    for (path, column) in [
-        (&silos.tickets, "opened_at"),
-        (&silos.consents, "at"),
-        (&silos.survey, "answered_at"),
-    ] {
+    for (path, column) in
+        [(&silos.tickets, "opened_at"), (&silos.consents, "at"), (&silos.survey, "answered_at")]
+    {
         for row in table(path) {
             if let Ok(at) = DateTime::parse_from_rfc3339(&row[column]) {
                 assert!(within(at.timestamp()), "{column}");

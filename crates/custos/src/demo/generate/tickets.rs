@@ -27,27 +27,12 @@ const CHINESE_MATTERS: [(&str, &str); 6] = [
     ("服务态度", "门店服务很差，非常失望。"),
 ];
 const WESTERN_MATTERS: [(&str, &str); 6] = [
-    (
-        "Parcel not delivered",
-        "My parcel should have been here last week. Where is it?",
-    ),
-    (
-        "Refund",
-        "The grinder stopped working after two days, I want my money back.",
-    ),
+    ("Parcel not delivered", "My parcel should have been here last week. Where is it?"),
+    ("Refund", "The grinder stopped working after two days, I want my money back."),
     ("Points missing", "My loyalty points do not show."),
-    (
-        "New address",
-        "I have moved, please update my delivery address.",
-    ),
-    (
-        "Invoice",
-        "Could you send the invoice of my last order again?",
-    ),
-    (
-        "Unsubscribe",
-        "I still get your newsletter although I unsubscribed twice.",
-    ),
+    ("New address", "I have moved, please update my delivery address."),
+    ("Invoice", "Could you send the invoice of my last order again?"),
+    ("Unsubscribe", "I still get your newsletter although I unsubscribed twice."),
 ];
 
 /// A row of `support_tickets.csv`.
@@ -81,11 +66,7 @@ pub(crate) fn write(
 ) -> io::Result<u32> {
     let mut dice = Dice::new(seed, 4);
     let drafts = drafts(&mut dice, population);
-    let mut desk = Desk {
-        dice,
-        truth,
-        serial: 0,
-    };
+    let mut desk = Desk { dice, truth, serial: 0 };
     let mut file = CsvFile::create(path)?;
     let broken = write_rows(&mut file, &mut desk, &drafts, BROKEN_ROWS, meter)?;
     file.finish()?;
@@ -138,11 +119,7 @@ impl<'a> RowMaker for Desk<'a> {
             subject,
             body,
             priority: self.dice.pick_early(&["normal", "low", "high", "urgent"]),
-            status: if is_closed {
-                "closed"
-            } else {
-                self.dice.pick(&["open", "pending"])
-            },
+            status: if is_closed { "closed" } else { self.dice.pick(&["open", "pending"]) },
             csat: rates.then(|| rating(&mut self.dice, customer.satisfaction)),
             opened_at: office_text(draft.at, customer.is_chinese()),
             closed_at: match is_closed {
@@ -163,10 +140,7 @@ impl Desk<'_> {
     fn contact_points(&mut self, customer: &Customer) -> (String, String) {
         // A shared telephone alone would not tell whose ticket it is.
         let with_email = customer.is_star() || customer.shares_phone || self.dice.percent(85);
-        let email = customer
-            .email
-            .as_deref()
-            .filter(|_| with_email || customer.phone.is_none());
+        let email = customer.email.as_deref().filter(|_| with_email || customer.phone.is_none());
         let with_phone = customer.is_star() || email.is_none() || self.dice.percent(55);
         let phone = customer.phone.as_ref().filter(|_| with_phone);
         let email_text = match email {
@@ -181,21 +155,13 @@ impl Desk<'_> {
         if phone.is_some() {
             self.truth.wrote_phone(customer, &phone_text);
         }
-        let key = if email.is_some() {
-            &email_text
-        } else {
-            &phone_text
-        };
+        let key = if email.is_some() { &email_text } else { &phone_text };
         self.truth.owns(Silo::Tickets, key, customer);
         (email_text, phone_text)
     }
 
     fn matter(&mut self, customer: &Customer) -> (&'static str, String) {
-        let matters = if customer.is_chinese() {
-            &CHINESE_MATTERS
-        } else {
-            &WESTERN_MATTERS
-        };
+        let matters = if customer.is_chinese() { &CHINESE_MATTERS } else { &WESTERN_MATTERS };
         let (subject, body) = self.dice.pick(matters);
         let signed = match (&customer.phone, &customer.email) {
             (Some(phone), _) if self.dice.percent(8) => {
@@ -212,8 +178,6 @@ impl Desk<'_> {
 
 /// From 1 to 5, following the customer's satisfaction but not strictly.
 fn rating(dice: &mut Dice, satisfaction: u32) -> u32 {
-    let felt = (satisfaction + dice.between(0, 40))
-        .saturating_sub(20)
-        .min(99);
+    let felt = (satisfaction + dice.between(0, 40)).saturating_sub(20).min(99);
     1 + felt / 20
 }

@@ -74,9 +74,7 @@ impl Truth {
     ///
     /// Devices of several users and rows without real identifiers are nobody's account.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&'static str, &str, u32)> {
-        self.accounts
-            .iter()
-            .map(|((source, key), customer)| (*source, key.as_str(), *customer))
+        self.accounts.iter().map(|((source, key), customer)| (*source, key.as_str(), *customer))
     }
 
     /// The numbers of customers who share one telephone, family by family.
@@ -101,10 +99,7 @@ impl Truth {
 
     /// What the silos know of a customer.
     pub(crate) fn trace(&self, customer: u32) -> Trace {
-        self.traces
-            .get(index_of(customer))
-            .copied()
-            .unwrap_or_default()
+        self.traces.get(index_of(customer)).copied().unwrap_or_default()
     }
 
     /// Notes that `customer` appears in `silo`.
@@ -117,13 +112,8 @@ impl Truth {
     /// Notes that `key` is an account of `customer` in `silo`.
     pub(crate) fn owns(&mut self, silo: Silo, key: &str, customer: &Customer) {
         self.appears(silo, customer);
-        let owner = self
-            .accounts
-            .insert((silo.source(), key.to_owned()), customer.number);
-        debug_assert!(
-            owner.is_none_or(|owner| owner == customer.number),
-            "an account of two"
-        );
+        let owner = self.accounts.insert((silo.source(), key.to_owned()), customer.number);
+        debug_assert!(owner.is_none_or(|owner| owner == customer.number), "an account of two");
         if customer.is_star() {
             match silo {
                 Silo::Orders => key.clone_into(&mut self.star.member_no),

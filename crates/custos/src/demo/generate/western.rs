@@ -66,14 +66,7 @@ pub(crate) static COUNTRIES: [Country; 8] = [
             "Brandt",
             "Hühn",
         ],
-        cities: &[
-            "Berlin",
-            "München",
-            "Hamburg",
-            "Köln",
-            "Leipzig",
-            "Stuttgart",
-        ],
+        cities: &["Berlin", "München", "Hamburg", "Köln", "Leipzig", "Stuttgart"],
     },
     Country {
         code: "US",
@@ -135,14 +128,7 @@ pub(crate) static COUNTRIES: [Country; 8] = [
             "Goldberg",
             "Hernandez",
         ],
-        cities: &[
-            "New York",
-            "San Francisco",
-            "Boston",
-            "Chicago",
-            "Seattle",
-            "Austin",
-        ],
+        cities: &["New York", "San Francisco", "Boston", "Chicago", "Seattle", "Austin"],
     },
     Country {
         code: "FR",

@@ -11,10 +11,7 @@ fn families_share_a_telephone_and_often_a_name() {
     for customer in &population.customers {
         assert!(customer.phone.is_some() || customer.email.is_some());
         if let Some(phone) = &customer.phone {
-            phones
-                .entry(phone.international())
-                .or_default()
-                .push(customer.number);
+            phones.entry(phone.international()).or_default().push(customer.number);
         }
         for email in customer.email.iter().chain(&customer.second_email) {
             assert!(emails.insert(email), "an address of two");

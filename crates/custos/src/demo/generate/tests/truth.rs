@@ -18,21 +18,15 @@ fn every_account_belongs_to_one_customer_however_it_is_written() {
     assert_eq!(appears.len(), CUSTOMERS as usize);
     for customer in 1..=CUSTOMERS {
         // A device of several users is no account, but each of them has a login.
-        assert_eq!(
-            silos.truth.silo_count(customer),
-            appears[&customer].len() as u32
-        );
+        assert_eq!(silos.truth.silo_count(customer), appears[&customer].len() as u32);
     }
 }
 
 #[test]
 fn every_account_in_a_file_is_in_the_truth() {
     let Made { silos, dir } = &made(CUSTOMERS, 9);
-    let truth: HashMap<(&str, &str), u32> = silos
-        .truth
-        .accounts()
-        .map(|(source, key, customer)| ((source, key), customer))
-        .collect();
+    let truth: HashMap<(&str, &str), u32> =
+        silos.truth.accounts().map(|(source, key, customer)| ((source, key), customer)).collect();
     for row in table(&silos.orders) {
         let member = row["member_no"].as_str();
         assert!(member.is_empty() || truth.contains_key(&("pos_orders", member)));
@@ -43,11 +37,7 @@ fn every_account_in_a_file_is_in_the_truth() {
     }
     for row in table(&silos.tickets) {
         let email = row["email"].as_str();
-        let key = if email.is_empty() || email == "test@test.com" {
-            &row["phone"]
-        } else {
-            email
-        };
+        let key = if email.is_empty() || email == "test@test.com" { &row["phone"] } else { email };
         assert!(truth.contains_key(&("support_tickets", key)));
     }
     for event in events(&silos.events) {
@@ -79,10 +69,7 @@ fn devices_are_anonymous_first_and_a_few_belong_to_a_family() {
         match event.get("user_id") {
             Some(user) => {
                 assert!(seen > 0, "a device that begins with a user");
-                users
-                    .get_mut(device)
-                    .unwrap()
-                    .push(truth[user.as_str().unwrap()]);
+                users.get_mut(device).unwrap().push(truth[user.as_str().unwrap()]);
             }
             None => users.entry(device.to_owned()).or_default().push(0),
         }
@@ -107,23 +94,14 @@ fn consents_conflict_and_name_people_by_what_a_silo_holds() {
     let Made { silos, .. } = &made(CUSTOMERS, 13);
     let mut emails = HashSet::new();
     let mut phones = HashSet::new();
-    for path in [
-        &silos.orders,
-        &silos.contacts,
-        &silos.tickets,
-        &silos.survey,
-    ] {
+    for path in [&silos.orders, &silos.contacts, &silos.tickets, &silos.survey] {
         for row in table(path) {
             phones.insert(international(&row["phone"]));
             emails.extend(row.get("email").map(|email| plain(email)));
         }
     }
     for event in events(&silos.events) {
-        emails.extend(
-            event
-                .get("email")
-                .map(|email| plain(email.as_str().unwrap())),
-        );
+        emails.extend(event.get("email").map(|email| plain(email.as_str().unwrap())));
     }
     let accounts: HashSet<&str> = silos.truth.accounts().map(|(_, key, _)| key).collect();
     let mut statuses: HashMap<String, u32> = HashMap::new();
