@@ -91,7 +91,7 @@ pub(crate) async fn snapshot(name: &TableName, table: &DeltaTable) -> Result<Sna
         files.push(entry(name, &add)?);
     }
     files.sort_by_key(|entry: &FileEntry| entry.file);
-    Ok(Snapshot { version: state.version() as u64, files })
+    Ok(Snapshot { version: state.version(), files })
 }
 
 fn entry(name: &TableName, add: &Add) -> Result<FileEntry, LakeError> {

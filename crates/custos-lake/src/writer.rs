@@ -1,6 +1,7 @@
 //! Writing encrypted files.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch};
 use base64::Engine;
@@ -49,7 +50,7 @@ impl OpenWriter {
         let properties = parquet_crypto::writer_properties(spec, &secrets)?;
         let writer = ArrowWriter::try_new_with_options(
             Vec::new(),
-            spec.schema().clone(),
+            Arc::clone(spec.schema()),
             ArrowWriterOptions::new().with_properties(properties),
         )
         .map_err(|_| LakeError::Parquet {

@@ -62,6 +62,9 @@ pub struct View {
     pub tables: Vec<TableName>,
 }
 
+/// Rows on their way out.
+type Rows = Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>;
+
 /// All that statements can reach.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -71,11 +74,14 @@ pub struct Catalog {
     pub views: BTreeMap<String, View>,
 }
 
+/// Keyed ids, and the purpose, version of persons and largest subject that they are for.
+type KeptIds = ((Purpose, u64, u32), Arc<PersonIds>);
+
 /// What all statements of a process share.
 pub(crate) struct Shared {
     pub(crate) keys: Arc<KeyService>,
     pub(crate) row_bits: RowBitsCache,
-    person_ids: Mutex<Option<((Purpose, u64, u32), Arc<PersonIds>)>>,
+    person_ids: Mutex<Option<KeptIds>>,
 }
 
 impl Shared {
@@ -443,7 +449,7 @@ impl Executor {
         match self.start(&governed).await {
             Ok((schema, rows)) => Ok(RowStream {
                 schema: Arc::clone(&schema),
-                rows: self.finish(governed, intent, rows),
+                rows: self.finish(&governed, intent, rows),
             }),
             Err(error) => {
                 let failed = self.entry(&governed, Outcome::Failed, Some(intent), 0);
@@ -479,7 +485,7 @@ impl Executor {
         &self,
         governed: &Governed<LogicalPlan>,
     ) -> Result<
-        (SchemaRef, Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>),
+        (SchemaRef, Rows),
         QueryError,
     > {
         let visibility = self.visibility().await?;
@@ -506,12 +512,12 @@ impl Executor {
     /// Appends the outcome once all rows went by.
     fn finish(
         &self,
-        governed: Governed<LogicalPlan>,
+        governed: &Governed<LogicalPlan>,
         intent: u64,
-        rows: Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>,
-    ) -> Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>> {
+        rows: Rows,
+    ) -> Rows {
         let audit = Arc::clone(&self.audit);
-        let done = self.entry(&governed, Outcome::Done, Some(intent), 0);
+        let done = self.entry(governed, Outcome::Done, Some(intent), 0);
         let state = Some((rows, done, 0_u64));
         Box::pin(futures::stream::unfold(state, move |state| {
             let audit = Arc::clone(&audit);
@@ -598,7 +604,7 @@ impl Executor {
 /// The rows of an answer, as they are computed.
 pub struct RowStream {
     schema: SchemaRef,
-    rows: Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>,
+    rows: Rows,
 }
 
 impl fmt::Debug for RowStream {

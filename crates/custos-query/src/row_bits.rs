@@ -41,11 +41,14 @@ struct Key {
 
 type Winners = HashMap<FileId, BooleanBuffer>;
 
+/// The rows of a table at one version that nothing supersedes.
+type AtVersion = (u64, Arc<OnceCell<Winners>>);
+
 /// Bit vectors by file, purpose and epoch.
 #[derive(Debug, Default)]
 pub(crate) struct RowBitsCache {
     bits: Mutex<HashMap<Key, Arc<OnceCell<RowBits>>>>,
-    newest: Mutex<HashMap<TableName, (u64, Arc<OnceCell<Winners>>)>>,
+    newest: Mutex<HashMap<TableName, AtVersion>>,
 }
 
 /// A table at one version, opened for a reader.

@@ -196,7 +196,7 @@ impl ExecutionPlan for GovernedScan {
             .get_extension::<Visibility>()
             .ok_or_else(|| QueryError::Internal.into_engine())?;
         let partitions = self.properties.output_partitioning().partition_count();
-        let reader = Arc::new(Reader::new(self, opened, visibility, &context));
+        let reader = Arc::new(Reader::new(self, opened, &visibility, &context));
         let units = reader.units(partition, partitions);
         let rows = stream::iter(units)
             .then(move |(file, row_group)| {
@@ -227,7 +227,7 @@ impl Reader {
     fn new(
         scan: &GovernedScan,
         opened: Opened,
-        visibility: Arc<Visibility>,
+        visibility: &Visibility,
         context: &TaskContext,
     ) -> Self {
         let grant = &opened.grant;
@@ -235,7 +235,7 @@ impl Reader {
         let subject_max =
             opened.table.files.iter().filter_map(|file| file.subjects().max()).max().unwrap_or(0);
         let visible = visibility.visible(grant.purpose(), rows.basis, subject_max);
-        let ids = scan.shared.person_ids(grant.purpose(), &visibility, subject_max);
+        let ids = scan.shared.person_ids(grant.purpose(), visibility, subject_max);
         let columns = columns_to_read(&scan.shown, &opened);
         Self {
             unattributed: rows.unattributed_visible,

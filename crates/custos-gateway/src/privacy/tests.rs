@@ -1,5 +1,5 @@
 use super::*;
-use custos_core::{Classify, ErrorKind, IdentifierType};
+use custos_core::{Classify, ErrorKind};
 
 fn wire(json: &str) -> Result<NewRequest, RequestError> {
     new_request(serde_json::from_str(json).unwrap())

@@ -91,7 +91,7 @@ impl<'a> Fold<'a> {
     ) -> Result<(), IngestError> {
         let mut reader = reader(self.contract, file, bytes)?;
         let first = self.refused.len();
-        while let Some(record) = reader.next() {
+        for record in reader.by_ref() {
             let record = record?;
             self.row(&record).await?;
             if self.counts.read.is_multiple_of(1_000) {
@@ -121,7 +121,7 @@ impl<'a> Fold<'a> {
         for file in files {
             let mut reader = reader(&contract, "quarantine", &file)?;
             let first = self.refused.len();
-            while let Some(record) = reader.next() {
+            for record in reader.by_ref() {
                 self.row(&record?).await?;
                 progress(self.counts.read);
             }

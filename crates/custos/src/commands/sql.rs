@@ -54,7 +54,7 @@ pub(crate) async fn rows(
         }
     };
     let stream = engine.executor.run(governed).await?;
-    let schema = stream.schema().clone();
+    let schema = SchemaRef::clone(stream.schema());
     Ok((schema, stream.try_collect().await?))
 }
 

@@ -1,3 +1,4 @@
+use crate::demo::generate::truth::Star;
 use super::*;
 
 fn of(path: &Path, column: &str, key: &str) -> Vec<Row> {
