@@ -6,6 +6,12 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod fixtures;

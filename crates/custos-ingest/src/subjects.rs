@@ -59,10 +59,12 @@ impl Found {
     fn read(spec: &IdentifierSpec, value: &Value, hashes: &IdentifierHashes) -> Option<Self> {
         let raw = as_text(value)?;
         let wanted_scope = spec.scope.clone().unwrap_or_default();
-        let (scope, value) = match normalise(spec.kind, &raw, spec.region.as_deref()) {
+        let (scope, compared) = match normalise(spec.kind, &raw, spec.region.as_deref()) {
             Ok(value) => (wanted_scope, value),
             Err(_) => (UNLINKED.to_owned(), raw.trim().to_owned()),
         };
+        // What joins nobody is kept as it is written: a name in its comparable form is no name.
+        let value = if spec.kind.links() { compared.clone() } else { raw.trim().to_owned() };
         if value.is_empty() {
             return None;
         }
@@ -70,8 +72,8 @@ impl Found {
             kind: spec.kind,
             role: spec.role.clone().unwrap_or_default(),
             assurance: spec.assurance,
-            hash: hashes.index(spec.kind, &scope, &value),
-            suppression: hashes.suppression(spec.kind, &scope, &value),
+            hash: hashes.index(spec.kind, &scope, &compared),
+            suppression: hashes.suppression(spec.kind, &scope, &compared),
             scope,
             value: Redacted::new(value),
         })

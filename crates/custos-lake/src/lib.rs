@@ -30,3 +30,6 @@ pub use open_file::{Access, OpenFile, RowRange};
 pub use spec::{ColumnRole, ColumnSpec, TableSpec};
 pub use table::{Lake, Table};
 pub use writer::TableWriter;
+
+#[cfg(test)]
+mod tests;

@@ -484,10 +484,7 @@ impl Executor {
     async fn start(
         &self,
         governed: &Governed<LogicalPlan>,
-    ) -> Result<
-        (SchemaRef, Rows),
-        QueryError,
-    > {
+    ) -> Result<(SchemaRef, Rows), QueryError> {
         let visibility = self.visibility().await?;
         let mut state = governed.state.clone();
         state.config_mut().set_extension(visibility);
@@ -510,12 +507,7 @@ impl Executor {
     }
 
     /// Appends the outcome once all rows went by.
-    fn finish(
-        &self,
-        governed: &Governed<LogicalPlan>,
-        intent: u64,
-        rows: Rows,
-    ) -> Rows {
+    fn finish(&self, governed: &Governed<LogicalPlan>, intent: u64, rows: Rows) -> Rows {
         let audit = Arc::clone(&self.audit);
         let done = self.entry(governed, Outcome::Done, Some(intent), 0);
         let state = Some((rows, done, 0_u64));

@@ -6,15 +6,24 @@ use std::time::Duration;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::failure::Failure;
 
-/// Sends the log to standard error; `CUSTOS_LOG` sets it finer.
+/// Sends the log to standard error; `CUSTOS_LOG` sets its level.
+///
+/// The level is that of our own crates. Libraries are held to errors whatever it says, since some
+/// log statements and plans with the values in them when asked for more.
 pub(crate) fn start_log(verbose: bool) {
-    let level = if verbose { "info" } else { "error" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CUSTOS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let ours = std::env::var("CUSTOS_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(if verbose { LevelFilter::INFO } else { LevelFilter::ERROR });
+    let levels = Targets::new().with_default(LevelFilter::ERROR).with_target("custos", ours);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
 }
 
 /// Prints a line of facts.

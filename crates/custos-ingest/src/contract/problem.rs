@@ -4,7 +4,7 @@ use custos_core::{Classify, ErrorKind};
 
 /// One mistake in a contract file, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {message}")]
+#[error("{file}:{line}:{column}: {message} ({remedy})")]
 pub struct ContractProblem {
     /// The file.
     pub file: String,

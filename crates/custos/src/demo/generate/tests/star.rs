@@ -1,5 +1,5 @@
-use crate::demo::generate::truth::Star;
 use super::*;
+use crate::demo::generate::truth::Star;
 
 fn of(path: &Path, column: &str, key: &str) -> Vec<Row> {
     table(path).into_iter().filter(|row| row[column] == key).collect()

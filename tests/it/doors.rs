@@ -1,0 +1,135 @@
+//! HTTP, through a client that is not ours.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::fixtures::CANARY;
+use crate::harness::Custos;
+
+/// Python's own client; prints the status and the body.
+const CLIENT: &str = r#"
+import json, sys, urllib.request, urllib.error
+method, url, body, headers = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+request = urllib.request.Request(url, data=body.encode() if body else None, method=method, headers=headers)
+try:
+    answer = urllib.request.urlopen(request, timeout=60)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status)
+print(answer.read().decode())
+"#;
+
+/// A serving installation.
+struct Server {
+    child: Child,
+    url: String,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Server {
+    fn start(custos: &Custos) -> Self {
+        let mut command = custos.command(&["serve"]);
+        command.env("CUSTOS_SERVER_HTTP", "127.0.0.1:0").stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut log = BufReader::new(child.stderr.take().expect("a log"));
+        let mut line = String::new();
+        log.read_line(&mut line).expect("a line");
+        let url = line.trim().strip_prefix("serving ").expect("an address").to_owned();
+        Self { child, url, log }
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        purpose: &str,
+        body: &Value,
+    ) -> (u16, String) {
+        let mut headers = json!({"content-type": "application/json"});
+        if !token.is_empty() {
+            headers["authorization"] = format!("Bearer {token}").into();
+        }
+        if !purpose.is_empty() {
+            headers["x-custos-purpose"] = purpose.into();
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let url = format!("{}{path}", self.url);
+        let output = Command::new("python3")
+            .args(["-c", CLIENT, method, &url, &body, &headers.to_string()])
+            .output()
+            .expect("python3 runs");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let (status, body) = text.split_once('\n').expect("a status");
+        (status.parse().expect("a number"), body.trim().to_owned())
+    }
+
+    /// Ends it and returns what it logged.
+    fn end(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
+        let mut log = String::new();
+        std::io::Read::read_to_string(&mut self.log, &mut log).expect("a log");
+        assert!(self.child.wait().expect("it ended").success());
+        log
+    }
+}
+
+#[test]
+fn http_answers_as_the_command_line_does_and_erases() {
+    let custos = Custos::shop();
+    let token = |name: &str| {
+        let run =
+            custos.run(&["principal", "add", name, "--role", name.trim_end_matches('2'), "--json"]);
+        run.ok().last()["secret"].as_str().expect("a secret").to_owned()
+    };
+    let (analyst, officer) = (token("analyst2"), token("officer2"));
+    let server = Server::start(&custos);
+    let sql = json!({"sql": "select order_id, amount from orders order by order_id"});
+    let nothing = Value::Null;
+
+    let (status, _) = server.ask("GET", "/healthz", "", "", &nothing);
+    assert_eq!(status, 200);
+    let (status, body) = server.ask("POST", "/v1/sql", &analyst, "analytics", &sql);
+    let rows: Value = serde_json::from_str(&body).expect("JSON");
+    let expected =
+        custos.sql("analyst", "analytics", "select order_id, amount from orders order by order_id");
+    assert_eq!((status, rows.as_array().expect("rows")), (200, &expected));
+
+    // Unknown and missing tokens look alike; so does a purpose that is not there or not allowed.
+    let (status, unknown) = server.ask("POST", "/v1/sql", "custos_x_y", "analytics", &sql);
+    let (_, missing) = server.ask("POST", "/v1/sql", "", "analytics", &sql);
+    let without_id = |body: &str| {
+        let mut body: Value = serde_json::from_str(body).expect("problem+json");
+        body.as_object_mut().expect("an object").remove("error_id");
+        body
+    };
+    assert_eq!((status, without_id(&unknown)), (401, without_id(&missing)));
+    for purpose in ["legal_claims", "no.such"] {
+        let (status, body) = server.ask("POST", "/v1/sql", &analyst, purpose, &sql);
+        assert_eq!(status, 403, "{body}");
+    }
+    let leak = json!({"sql": format!("select * from vault.identifiers where email = '{CANARY}'")});
+    let (status, body) = server.ask("POST", "/v1/sql", &analyst, "analytics", &leak);
+    assert!(status == 404 && !body.contains(CANARY), "{status} {body}");
+
+    let request = json!({
+        "type": "erasure", "subject": "customer_id@pos:M-ANA", "regime": "gdpr",
+        "verified_by": "J. Weber", "wait": "L2"
+    });
+    let (status, body) = server.ask("POST", "/v1/privacy/requests", &analyst, "", &request);
+    assert_eq!(status, 403, "{body}");
+    let (status, body) = server.ask("POST", "/v1/privacy/requests", &officer, "", &request);
+    assert!(status == 201 && !body.contains("M-ANA"), "{status} {body}");
+    let view: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(view["level"], "L2");
+    let (_, body) = server.ask("POST", "/v1/sql", &analyst, "analytics", &sql);
+    assert!(!body.contains("o1") && body.contains("o3"), "{body}");
+
+    let log = server.end();
+    assert!(!log.contains(CANARY) && !log.contains("M-ANA"), "{log}");
+    custos.healthy();
+}
