@@ -19,7 +19,6 @@ use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 
 use crate::dossier::{Dossier, PersonalValue, Verified};
 use crate::{ErasureError, Level, RequestStore, State, StoredRequest, SubjectRef, scope};
@@ -80,8 +79,6 @@ pub struct ErasureService {
     policy: Arc<PolicySet>,
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
-    /// Held while a request is worked on: two at once would rewrite the same files.
-    working: Mutex<()>,
 }
 
 /// What an [`ErasureService`] works on and with.
@@ -121,8 +118,7 @@ impl ErasureService {
             audit,
             clock,
         } = parts;
-        let working = Mutex::new(());
-        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock, working }
+        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock }
     }
 
     /// Receives a request. When it returns, the person is in no query that starts from now on.
@@ -225,7 +221,8 @@ impl ErasureService {
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<RequestView, ErasureError> {
         self.check(by)?;
-        let _alone = self.working.lock().await;
+        // Two at once would rewrite the same files.
+        let _alone = self.ledger.lease_maintenance().await?;
         let (mut request, mut dossier) = self.load(id).await?;
         let actor = by.id.to_string();
         loop {

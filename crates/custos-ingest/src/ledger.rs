@@ -131,6 +131,12 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Waits to be the only writer of a source.
     async fn lease_source(&self, source: &SourceId) -> Result<Box<dyn Lease>, StoreError>;
 
+    /// Waits to be the only job that rewrites tables or clears leftovers: erasure, resolution,
+    /// doctor, and for a moment whoever registers a contract.
+    ///
+    /// Who takes this and leases of sources takes this first.
+    async fn lease_maintenance(&self) -> Result<Box<dyn Lease>, StoreError>;
+
     /// Takes `count` new subjects and returns the first; they are consecutive.
     async fn lease_subjects(&self, count: u32) -> Result<Rid, StoreError>;
 

@@ -83,6 +83,8 @@ impl Ingest {
     /// Reads a contract and makes it the newest of its source, if it may follow the present one.
     pub async fn register(&self, file_name: &str, text: &str) -> Result<Contract, IngestError> {
         let contract = Contract::parse(file_name, text).map_err(IngestError::Contract)?;
+        // Jobs that look at all sources must not meet one that they do not know.
+        let _alone = self.ledger.lease_maintenance().await?;
         let registered = self.ledger.contracts().await?;
         if let Some(present) = registered.iter().find(|known| known.source == contract.id) {
             if present.text == text {

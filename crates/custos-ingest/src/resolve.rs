@@ -12,8 +12,8 @@ use custos_lake::vault::{self, IndexRow, LinkRow};
 use custos_lake::{Access, CommitOutcome, Lake, Table};
 use custos_policy::{MaintenanceJob, PolicySet};
 
-use crate::IngestError;
 use crate::subjects::UNLINKED;
+use crate::{IngestError, Ledger};
 
 /// What a run of identity resolution found.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub struct ResolveReport {
 pub struct Resolver {
     lake: Lake,
     keys: Arc<KeyService>,
+    ledger: Arc<dyn Ledger>,
     policy: Arc<PolicySet>,
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
@@ -43,15 +44,18 @@ impl Resolver {
     pub const fn new(
         lake: Lake,
         keys: Arc<KeyService>,
+        ledger: Arc<dyn Ledger>,
         policy: Arc<PolicySet>,
         audit: Arc<AuditLog>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { lake, keys, policy, audit, clock }
+        Self { lake, keys, ledger, policy, audit, clock }
     }
 
     /// Reads the vault, finds who is whom and replaces what was known of it.
     pub async fn run(&self, actor: &str) -> Result<ResolveReport, IngestError> {
+        // An erasure must not meet persons that were read before it.
+        let _alone = self.ledger.lease_maintenance().await?;
         let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
         let grant = self.policy.maintenance(MaintenanceJob::Resolution, identifiers.name());
         let access = Access::Maintenance(&grant);

@@ -42,7 +42,7 @@ impl World {
 
     fn lake(&self) -> Lake {
         let root = self.folder.path().join("lake");
-        Lake::open(&root, Arc::clone(&self.keys), self.clock.clone()).unwrap()
+        Lake::open(&root, Arc::clone(&self.keys), Arc::<FakeClock>::clone(&self.clock)).unwrap()
     }
 
     async fn table(&self) -> Table {

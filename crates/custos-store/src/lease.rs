@@ -5,30 +5,29 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use custos_core::{SourceId, StoreError};
+use custos_core::StoreError;
 use custos_ingest::Lease;
 
 use crate::store::create_private_folder;
 
 /// A lock of the operating system, which ends with the open file, hence with the process.
 #[derive(Debug)]
-pub(crate) struct SourceLease {
+pub(crate) struct FileLease {
     _locked: File,
 }
 
-impl Lease for SourceLease {}
+impl Lease for FileLease {}
 
-impl SourceLease {
-    /// Waits for the lock on `locks/<source>.lock` in the store's folder.
-    pub(crate) async fn take(store: &Path, source: &SourceId) -> Result<Self, StoreError> {
+impl FileLease {
+    /// Waits for the lock on `locks/<name>.lock` in the store's folder.
+    pub(crate) async fn take(store: &Path, name: &str) -> Result<Self, StoreError> {
         let folder = store.join("locks");
-        // A source's name is letters, digits and `_`.
-        let file = folder.join(format!("{source}.lock"));
+        let file = folder.join(format!("{name}.lock"));
         let locked = tokio::task::spawn_blocking(move || lock(&folder, &file)).await;
         match locked.map_err(io::Error::from).flatten() {
             Ok(file) => Ok(Self { _locked: file }),
             Err(error) => Err(StoreError::Unavailable {
-                operation: "leasing a source",
+                operation: "taking a lease",
                 source: Box::new(error),
             }),
         }

@@ -13,13 +13,18 @@ use crate::Store;
 use crate::column::{from_json, integrity, parse, to_json};
 use crate::epoch::{self, EpochName};
 use crate::error::failed;
-use crate::lease::SourceLease;
+use crate::lease::FileLease;
 use crate::population::read_tombstones;
 
 #[async_trait]
 impl Ledger for Store {
     async fn lease_source(&self, source: &SourceId) -> Result<Box<dyn Lease>, StoreError> {
-        Ok(Box::new(SourceLease::take(self.folder(), source).await?))
+        // A source's name starts with a letter, so it is never that of the other lease.
+        Ok(Box::new(FileLease::take(self.folder(), source.as_str()).await?))
+    }
+
+    async fn lease_maintenance(&self) -> Result<Box<dyn Lease>, StoreError> {
+        Ok(Box::new(FileLease::take(self.folder(), "_maintenance").await?))
     }
 
     async fn lease_subjects(&self, count: u32) -> Result<Rid, StoreError> {

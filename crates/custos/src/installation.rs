@@ -100,6 +100,7 @@ impl Installation {
         Resolver::new(
             self.lake.clone(),
             Arc::clone(&self.keys),
+            Arc::new(self.store.clone()),
             Arc::clone(&self.policy),
             Arc::clone(&self.audit),
             Arc::clone(&self.clock),

@@ -49,6 +49,8 @@ struct Seen {
 
 pub(super) async fn run(installation: &Installation, args: &JsonArg) -> Result<(), Failure> {
     installation.store.integrity().await?;
+    // No job writes files that no log names yet while this is held.
+    let _alone = installation.store.lease_maintenance().await?;
     let contracts = installation.contracts().await?;
     let ingest = installation.ingest()?;
     let mut finished = 0;
