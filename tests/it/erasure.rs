@@ -202,3 +202,32 @@ pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
     let copied = Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp runs");
     assert!(copied.success());
 }
+
+#[test]
+fn rows_that_come_while_a_request_waits_are_hidden_with_the_person() {
+    let custos = Custos::shop();
+    let open = |subject: &str| {
+        let args = [
+            "request",
+            "open",
+            "--type",
+            "erasure",
+            "--subject",
+            subject,
+            "--regime",
+            "gdpr",
+            "--json",
+        ];
+        custos.run(&args).ok().last()["id"].as_str().expect("an id").to_owned()
+    };
+    let id = open(SUBJECT);
+    let newer = "o8,M-ANA,Ana,+4915112345671,,berlin,web,toys,1,9.00,EUR,,2026-05-01 10:00:00,2026-05-01 10:00:00\n";
+    let file = custos.orders("newer.csv", &[newer]);
+    custos.ingest(&shipped_contract("pos_orders.yaml"), &file).ok();
+    assert_eq!(orders(&custos), ["o3"]);
+    // The same number in another numbering is another person's request.
+    assert_ne!(open("customer_id@crm:M-ANA"), id);
+    custos.run(&["request", "verify", &id, "--by", "J. Weber", "--wait", "L2", "--json"]).ok();
+    assert_eq!(orders(&custos), ["o3"]);
+    custos.healthy();
+}

@@ -7,7 +7,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use custos_audit::{InclusionProof, SignedHead, verify_inclusion};
+use custos_audit::{Action, Entry, InclusionProof, SignedHead, verify_inclusion};
 use custos_core::{Classify, ErrorKind, FileId, RequestId, TableName, Timestamp};
 use custos_keys::{Destruction, PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ pub struct Statement {
 pub struct SubjectCommitment {
     /// The type of the identifier.
     pub r#type: String,
-    /// Base64url SHA-256 of salt, `:`, type, `:` and the normalised identifier.
+    /// Base64url SHA-256 of salt, type, scope and normalised identifier, joined by `:`.
     pub sha256: String,
 }
 
@@ -189,6 +189,12 @@ pub fn verify(certificate: &str, key: &PublicKey) -> Result<Statement, Certifica
     let audit = &statement.audit;
     verify_inclusion(&leaf, &audit.inclusion, &audit.head, key)
         .map_err(|_| CertificateError::Audit)?;
+    let entry: Entry = serde_json::from_slice(&leaf).map_err(|_| CertificateError::Audit)?;
+    let about_this =
+        entry.action == Action::CertificateIssued && entry.object == statement.request.to_string();
+    if !about_this {
+        return Err(CertificateError::Audit);
+    }
     if !statement.supports_its_level() {
         return Err(CertificateError::Level);
     }

@@ -128,7 +128,9 @@ fn is_word_of(text: &str, needle: &str) -> bool {
     text.match_indices(needle).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + needle.len()..].chars().next();
-        let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+        // A part of an address, a date or an amount is no identifier.
+        let is_edge =
+            |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && !"._+-%:/".contains(c));
         is_edge(before) && is_edge(after)
     })
 }
@@ -159,7 +161,15 @@ mod tests {
         ] {
             assert!(mentions.matches(raw.as_bytes()), "{raw}");
         }
-        for raw in ["1,+8613800138001,x", "alili@example.cn", "M00170", "Li Na", ""] {
+        for raw in [
+            "1,+8613800138001,x",
+            "alili@example.cn",
+            "M00170",
+            "first.li@example.cn",
+            "2010-M0017",
+            "Li Na",
+            "",
+        ] {
             assert!(!mentions.matches(raw.as_bytes()), "{raw}");
         }
     }

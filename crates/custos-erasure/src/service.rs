@@ -152,6 +152,7 @@ impl ErasureService {
             completed_at: None,
         };
         let state = if dossier.verified.is_some() { State::Verified } else { State::Suppressed };
+        let sealing = self.ledger.lease_requests().await?;
         let mut request = StoredRequest {
             id,
             state,
@@ -163,6 +164,7 @@ impl ErasureService {
         self.record(&by.id.to_string(), Action::RequestOpened, &request, Outcome::Intent, &dossier)
             .await?;
         self.requests.open(&request, &dossier.subjects).await?;
+        drop(sealing);
         self.record(&by.id.to_string(), Action::Suppressed, &request, Outcome::Done, &dossier)
             .await?;
         // A load that ended meanwhile may have brought another account of the person.
@@ -189,6 +191,12 @@ impl ErasureService {
             }
             if let (State::Suppressed, Some(verified_by)) = (request.state, verified_by) {
                 return self.verify(request.id, verified_by, by).await.map(Some);
+            }
+            let (mut request, mut dossier) = self.load(request.id).await?;
+            if matches!(request.state, State::Suppressed | State::Verified)
+                && dossier.values.is_empty()
+            {
+                self.widen(&mut request, &mut dossier).await?;
             }
             return Ok(Some(view(&request, &dossier)));
         }
@@ -249,11 +257,18 @@ impl ErasureService {
         let requests = self.requests.list().await?;
         let waits = |state| !matches!(state, State::Suppressed | State::Certified);
         let mut finished = 0;
+        let mut failed = None;
         for request in requests.iter().rev().filter(|request| waits(request.state)) {
-            self.advance(request.id, Level::L2, by, &|_| ()).await?;
-            finished += 1;
+            // One that cannot go on does not keep the others waiting.
+            match self.advance(request.id, Level::L2, by, &|_| ()).await {
+                Ok(_) => finished += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(finished)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(finished),
+        }
     }
 
     /// Shows a request.
@@ -324,8 +339,18 @@ impl ErasureService {
         Ok((request, dossier))
     }
 
+    /// Opens what is sealed. A request that is worked on meanwhile is sealed anew under another
+    /// secret; then the newer record opens.
     async fn open_dossier(&self, request: &StoredRequest) -> Result<Dossier, ErasureError> {
-        let payload = self.keys.open_record(&request.sealed, request.id.as_bytes()).await?;
+        let payload = match self.keys.open_record(&request.sealed, request.id.as_bytes()).await {
+            Ok(payload) => payload,
+            Err(error) => match self.requests.load(request.id).await? {
+                Some(newer) if newer.revision > request.revision => {
+                    self.keys.open_record(&newer.sealed, request.id.as_bytes()).await?
+                }
+                _ => return Err(error.into()),
+            },
+        };
         serde_json::from_slice(&payload).map_err(|_| ErasureError::Internal)
     }
 
@@ -344,6 +369,7 @@ impl ErasureService {
         request: &mut StoredRequest,
         dossier: &Dossier,
     ) -> Result<(), ErasureError> {
+        let _sealing = self.ledger.lease_requests().await?;
         let sealed = self.seal(request.id, dossier).await?;
         let old = std::mem::replace(&mut request.sealed, sealed);
         request.revision += 1;
@@ -390,7 +416,7 @@ fn asked_for(subject: &SubjectRef) -> Result<PersonalValue, ErasureError> {
 }
 
 fn commitment(salt: &str, asked: &PersonalValue) -> String {
-    let text = format!("{salt}:{}:{}", asked.kind, asked.value);
+    let text = format!("{salt}:{}:{}:{}", asked.kind, asked.scope, asked.value);
     BASE64URL.encode(Sha256::digest(text.as_bytes()))
 }
 

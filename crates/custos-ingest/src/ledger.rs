@@ -137,6 +137,10 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Who takes this and leases of sources takes this first.
     async fn lease_maintenance(&self) -> Result<Box<dyn Lease>, StoreError>;
 
+    /// Waits to be the only one who seals a request or looks for records that nobody names; held
+    /// for a moment only, and taken last.
+    async fn lease_requests(&self) -> Result<Box<dyn Lease>, StoreError>;
+
     /// Takes `count` new subjects and returns the first; they are consecutive.
     async fn lease_subjects(&self, count: u32) -> Result<Rid, StoreError>;
 

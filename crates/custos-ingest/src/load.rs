@@ -14,12 +14,12 @@ use std::sync::Arc;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_core::{BatchId, Clock, FileId};
 use custos_keys::{DestructionCause, KeyService, NamedKey, random_bytes};
-use custos_lake::{Access, FileEntry, Lake, SealedObjects, Table, vault};
+use custos_lake::{Access, CommitOutcome, FileEntry, Lake, SealedObjects, Table, vault};
 use custos_policy::{MaintenanceJob, PolicySet};
 use serde::Serialize;
 
 use crate::contract::Contract;
-use crate::ledger::{Batch, BatchPlan, BatchState, Ledger, LoadCounts, RegisteredContract};
+use crate::ledger::{Batch, BatchPlan, BatchState, Lease, Ledger, LoadCounts, RegisteredContract};
 use crate::quarantine::{self, QuarantineReason};
 use crate::subjects::IdentifierHashes;
 use crate::{IngestError, ReadError};
@@ -93,10 +93,18 @@ impl Ingest {
             let older =
                 Contract::parse("registered", &present.text).map_err(IngestError::Contract)?;
             contract.evolution(&older).map_err(IngestError::Contract)?;
+            // Loads that were promised under the older contract are read under it.
+            let (_, _lease) = self.recover_and_hold(&older, "register").await?;
+            self.put_contract(&contract, text).await?;
+            return Ok(contract);
         }
-        let record = RegisteredContract { source: contract.id.clone(), text: text.to_owned() };
-        self.ledger.put_contract(&record).await?;
+        self.put_contract(&contract, text).await?;
         Ok(contract)
+    }
+
+    async fn put_contract(&self, contract: &Contract, text: &str) -> Result<(), IngestError> {
+        let record = RegisteredContract { source: contract.id.clone(), text: text.to_owned() };
+        Ok(self.ledger.put_contract(&record).await?)
     }
 
     /// Loads a file. When it returns, every row is stored, refused or counted.
@@ -156,10 +164,15 @@ impl Ingest {
         Ok(report)
     }
 
-    /// Finishes what a crash left unfinished in one source. Returns how many batches that were.
-    pub async fn recover(&self, contract: &Contract, actor: &str) -> Result<usize, IngestError> {
-        let _lease = self.ledger.lease_source(&contract.id).await?;
-        self.recover_leased(contract, actor).await
+    /// Finishes what a crash left unfinished in one source and keeps others from loading it for as
+    /// long as the lease lives.
+    pub async fn recover_and_hold(
+        &self,
+        contract: &Contract,
+        actor: &str,
+    ) -> Result<(usize, Box<dyn Lease>), IngestError> {
+        let lease = self.ledger.lease_source(&contract.id).await?;
+        Ok((self.recover_leased(contract, actor).await?, lease))
     }
 
     async fn recover_leased(&self, contract: &Contract, actor: &str) -> Result<usize, IngestError> {
@@ -228,9 +241,18 @@ impl Ingest {
         };
         let refused = quarantine::reasons(fold.refused());
         let (mut plan, counts) = fold.end().await?;
-        if let Err(error) = read {
-            self.abandon(batch, &all_files(&plan)).await?;
-            return Err(error);
+        match read {
+            Ok(()) => {}
+            Err(error @ IngestError::Read(_)) => {
+                self.abandon(batch, &all_files(&plan)).await?;
+                return Err(error);
+            }
+            // The load was promised: what was written goes, the journal stays for the next try.
+            Err(error) => {
+                let written: Vec<_> = all_files(&plan).iter().map(|entry| entry.file).collect();
+                self.destroy(&written, DestructionCause::Abandoned).await?;
+                return Err(error);
+            }
         }
         if batch.replay {
             plan.quarantine_replaced = tables.quarantine.snapshot().await?.files;
@@ -256,7 +278,10 @@ impl Ingest {
             (&tables.quarantine, plan.quarantine, plan.quarantine_replaced.clone()),
         ] {
             if !add.is_empty() || !remove.is_empty() {
-                table.commit(id, add, remove).await?;
+                // Nobody else writes while the source is leased, so a plan is never stale.
+                if table.commit(id, add, remove).await? == CommitOutcome::Conflict {
+                    return Err(IngestError::Internal);
+                }
             }
         }
         let replaced: Vec<_> = plan.quarantine_replaced.iter().map(|entry| entry.file).collect();

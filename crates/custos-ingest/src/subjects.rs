@@ -6,6 +6,7 @@ use custos_core::{Assurance, IdentifierType, Redacted, Rid, SourceId, Timestamp}
 use custos_identity::normalise;
 use custos_keys::{KeyService, MacKey, NamedKey};
 use custos_lake::vault::{IdentifierRow, IndexRow};
+use roaring::RoaringBitmap;
 
 use crate::contract::{Column, Contract, IdentifierSpec};
 use crate::ledger::Suppression;
@@ -135,10 +136,17 @@ pub(crate) struct Accounts {
     known: HashSet<(Rid, [u8; 16])>,
     fresh: Vec<IdentifierRow>,
     leased: std::ops::Range<u32>,
+    /// Hidden subjects: those of requests for erasure.
+    hidden: RoaringBitmap,
+    /// Identifiers that are barred; a row that is not barred with them is a new customer's.
+    barred: HashSet<[u8; 16]>,
 }
 
 impl Accounts {
-    /// The accounts of a source, from the vault's index. Erased subjects are nobody's account.
+    /// The accounts of a source, from the vault's index.
+    ///
+    /// A subject that is hidden but not yet erased keeps its account, so that its new rows are
+    /// hidden with it.
     pub(crate) fn new(source: &SourceId, index: &[IndexRow], suppression: &Suppression) -> Self {
         let mut accounts = Self {
             source: source.clone(),
@@ -146,11 +154,10 @@ impl Accounts {
             known: HashSet::new(),
             fresh: Vec::new(),
             leased: 0..0,
+            hidden: suppression.tombstones.clone(),
+            barred: suppression.identifiers.keys().copied().collect(),
         };
         for row in index.iter().filter(|row| row.source == *source) {
-            if suppression.tombstones.contains(row.rid.get()) {
-                continue;
-            }
             accounts.known.insert((row.rid, row.hash));
             accounts
                 .subject_of
@@ -184,18 +191,18 @@ impl Accounts {
         if of_role.is_empty() {
             return Some(Rid::NONE);
         }
-        let account = of_role
-            .iter()
-            .filter(|found| found.links())
-            .max_by_key(|found| found.strength())
-            .map(|found| (role.to_owned(), found.kind, found.hash));
+        let account =
+            of_role.iter().filter(|found| found.links()).max_by_key(|found| found.strength());
+        let is_barred = account.is_some_and(|found| self.barred.contains(&found.suppression));
+        let account = account.map(|found| (role.to_owned(), found.kind, found.hash));
         let known = account.as_ref().and_then(|account| self.subject_of.get(account)).copied();
+        let known = known.filter(|rid| !(is_barred && self.hidden.contains(rid.get())));
         let rid = match known {
             Some(rid) => rid,
             None => Rid::new(self.leased.next()?),
         };
         if let Some(account) = account {
-            self.subject_of.entry(account).or_insert(rid);
+            self.subject_of.insert(account, rid);
         }
         for found in of_role {
             self.learn(rid, found, seen_at);

@@ -40,6 +40,12 @@ impl FileCache {
         files.insert((file.entry().file, file.classes().clone()), file);
     }
 
+    /// Drops all but the live files, and with them their keys.
+    pub(crate) fn retain(&self, live: &[FileEntry]) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|(file, _), _| live.binary_search_by_key(file, |entry| entry.file).is_ok());
+    }
+
     pub(crate) fn forget(&self, gone: &[FileId]) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|(file, _), _| !gone.contains(file));

@@ -18,7 +18,10 @@ use url::Url;
 
 use crate::file_cache::FileCache;
 use crate::log::{self, Commit, CommitOutcome, FileEntry, Snapshot};
-use crate::{LakeError, SealedObjects, TableSpec, TableWriter};
+use crate::{Access, LakeError, OpenFile, SealedObjects, TableSpec, TableWriter};
+
+/// How often a table that changes is opened anew before giving up.
+const OPEN_ATTEMPTS_MAX: u32 = 10;
 
 /// All tables of a cell, in one folder.
 #[derive(Clone)]
@@ -76,7 +79,14 @@ impl Lake {
 
     /// Whether a table was ever written.
     pub fn exists(&self, name: &TableName) -> bool {
-        self.folder(name).join("_delta_log").is_dir()
+        // A crash may leave the log's folder without an entry.
+        let log = std::fs::read_dir(self.folder(name).join("_delta_log"));
+        log.is_ok_and(|entries| {
+            entries.flatten().any(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".json")
+            })
+        })
     }
 
     fn folder(&self, name: &TableName) -> PathBuf {
@@ -157,6 +167,26 @@ impl Table {
             .await
             .map_err(log::failed(self.name(), "reading its newest version"))?;
         log::snapshot(self.name(), &delta).await
+    }
+
+    /// Opens all live files as of now.
+    ///
+    /// A job may replace files and destroy their secrets between listing and opening; then the
+    /// newer list is opened.
+    pub async fn open_current(
+        &self,
+        access: Access<'_>,
+    ) -> Result<(Snapshot, Vec<Arc<OpenFile>>), LakeError> {
+        for _ in 0..OPEN_ATTEMPTS_MAX {
+            let now = self.snapshot().await?;
+            self.cache.retain(&now.files);
+            match self.open(&now.files, access).await {
+                Ok(files) => return Ok((now, files)),
+                Err(error) if self.snapshot().await?.version == now.version => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Err(LakeError::Contention { table: self.name().clone(), attempts: OPEN_ATTEMPTS_MAX })
     }
 
     /// Begins to write rows into new files.

@@ -33,8 +33,7 @@ pub async fn read_all(
     if positions.len() != columns.len() {
         return Err(shape(table, "a column that was asked for does not exist"));
     }
-    let snapshot = table.snapshot().await?;
-    for file in table.open(&snapshot.files, access).await? {
+    for file in table.open_current(access).await?.1 {
         for row_group in 0..file.row_groups().len() {
             let range = RowRange { row_group, rows: None };
             let mut batches = Box::pin(file.read(access, &positions, range, BATCH_ROWS)?);

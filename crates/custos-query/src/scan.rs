@@ -107,8 +107,7 @@ impl TableProvider for GovernedTable {
 impl GovernedTable {
     async fn open(&self, grant: &Arc<ReadGrant>) -> Result<Opened, QueryError> {
         let table = self.source.table();
-        let snapshot = table.snapshot().await?;
-        let files = table.open(&snapshot.files, Access::Read(grant)).await?;
+        let (snapshot, files) = table.open_current(Access::Read(grant)).await?;
         Ok(Opened {
             grant: Arc::clone(grant),
             tokens: Arc::new(

@@ -27,6 +27,10 @@ impl Ledger for Store {
         Ok(Box::new(FileLease::take(self.folder(), "_maintenance").await?))
     }
 
+    async fn lease_requests(&self) -> Result<Box<dyn Lease>, StoreError> {
+        Ok(Box::new(FileLease::take(self.folder(), "_requests").await?))
+    }
+
     async fn lease_subjects(&self, count: u32) -> Result<Rid, StoreError> {
         let operation = "leasing subjects";
         let mut transaction = self.writer(operation).await?;

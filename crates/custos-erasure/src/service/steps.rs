@@ -52,15 +52,16 @@ impl ErasureService {
         dossier: &mut Dossier,
         actor: &str,
     ) -> Result<(), ErasureError> {
-        if !dossier.values.is_empty() {
-            // A crash came between here and the end of this step; the list is out.
-            return self.publish(request, dossier).await;
+        let vault = vault::identifiers_spec()?;
+        if dossier.step(vault.name()).is_some() {
+            // A crash came after the list was out and the vault was begun: what the vault still
+            // says of the person is no longer whole, and what bars them is known.
+            return Ok(());
         }
         let contracts = self.contracts().await?;
         let mut leases = Vec::with_capacity(contracts.len());
         for contract in &contracts {
-            self.ingest.recover(contract, actor).await?;
-            leases.push(self.ledger.lease_source(&contract.id).await?);
+            leases.push(self.ingest.recover_and_hold(contract, actor).await?.1);
         }
         self.widen(request, dossier).await?;
         let subjects = bitmap(dossier);
@@ -115,7 +116,7 @@ impl ErasureService {
             let landing = self.lake.table(Arc::new(contract.landing_spec()?)).await?;
             self.rewrite_table(&landing, Selection::Subjects(&subjects), request, dossier).await?;
             // A replay of refused rows rewrites their table too; one at a time.
-            let _lease = self.ledger.lease_source(&contract.id).await?;
+            let (_, _lease) = self.ingest.recover_and_hold(&contract, actor).await?;
             let quarantine = self.lake.table(Arc::new(contract.quarantine_spec()?)).await?;
             let column = quarantine.spec().position("raw").ok_or(ErasureError::Internal)?;
             let selection = Selection::Bytes { column, matches: &matches };

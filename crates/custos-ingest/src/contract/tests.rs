@@ -183,7 +183,8 @@ fn all_mistakes_are_told_at_once_and_in_order() {
     assert_eq!(lines, [1, 5, 14, 27]);
     let problems = parse(&text).unwrap_err();
     assert!(problems.iter().any(|problem| problem.remedy == "did you mean `status`?"));
-    assert_eq!(problems[1].to_string(), "c.yaml:5:1: a contract has no key `stauts`");
+    let told = "c.yaml:5:1: a contract has no key `stauts` (did you mean `status`?)";
+    assert_eq!(problems[1].to_string(), told);
 }
 
 #[test]
