@@ -104,10 +104,15 @@ async fn append(table: &Table, batch: &RecordBatch) -> FileEntry {
 async fn numbers(world: &World, table: &Table) -> Result<Vec<i64>, LakeError> {
     let grant = world.grant(MaintenanceJob::Verification);
     let mut found = Vec::new();
-    vault::read_all(table, Access::Maintenance(&grant), &["n"], |batch| {
-        found.extend(batch.column(0).as_primitive::<Int64Type>().values());
-        Ok(())
-    })
+    vault::read_all(
+        table,
+        Access::Maintenance(&grant),
+        &["n", "_rid", "_rid_other", "email"],
+        |batch| {
+            found.extend(batch.column(0).as_primitive::<Int64Type>().values());
+            Ok(())
+        },
+    )
     .await?;
     found.sort_unstable();
     Ok(found)

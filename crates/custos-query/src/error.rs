@@ -174,6 +174,8 @@ impl QueryError {
                 None => Self::Plan,
             },
             DataFusionError::External(inner) if inner.is::<Self>() => Self::unwrap(error),
+            // Constants are computed while a statement is planned.
+            DataFusionError::ArrowError(..) => Self::from_execution(error),
             _ => Self::Plan,
         }
     }

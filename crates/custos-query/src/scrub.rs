@@ -7,9 +7,14 @@
 use std::sync::Arc;
 
 use arrow::array::UInt64Array;
-use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, StringBuilder, make_array};
-use arrow::compute::take;
-use arrow::datatypes::DataType;
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, PrimitiveArray,
+    StringBuilder,
+};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
+};
 use datafusion::error::{DataFusionError, Result};
 
 /// An array equal to this one whose buffers hold nothing else.
@@ -29,20 +34,32 @@ pub(crate) fn scrub(array: &ArrayRef) -> Result<ArrayRef> {
             array.as_binary::<i32>().iter().for_each(|value| copy.append_option(value));
             Ok(Arc::new(copy.finish()))
         }
-        data_type if data_type.is_primitive() || *data_type == DataType::Boolean => {
-            if array.offset() == 0 && array.null_count() == 0 {
-                return Ok(Arc::clone(array));
-            }
-            // `take` with null indices writes zeros below nulls and copies nothing else.
-            let picks: UInt64Array =
-                (0..array.len()).map(|at| array.is_valid(at).then_some(at as u64)).collect();
-            let taken = take(array, &picks, None)?;
-            Ok(make_array(taken.into_data()))
+        data_type if is_plain(data_type) && array.offset() == 0 && array.null_count() == 0 => {
+            Ok(Arc::clone(array))
+        }
+        DataType::Boolean => Ok(Arc::new(array.as_boolean().iter().collect::<BooleanArray>())),
+        DataType::Int64 => Ok(rebuild::<Int64Type>(array)),
+        DataType::Float64 => Ok(rebuild::<Float64Type>(array)),
+        DataType::Decimal128(..) => Ok(rebuild::<Decimal128Type>(array)),
+        DataType::Date32 => Ok(rebuild::<Date32Type>(array)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Ok(rebuild::<TimestampMicrosecondType>(array))
         }
         DataType::Null => Ok(Arc::clone(array)),
         // No table has other types; one that slipped in must not pass unseen.
         other => Err(DataFusionError::Internal(format!("no scrub for {other}"))),
     }
+}
+
+/// Whether a column of this type is one buffer of values of equal size.
+fn is_plain(data_type: &DataType) -> bool {
+    data_type.is_primitive() || *data_type == DataType::Boolean
+}
+
+/// A copy whose slots below nulls are zero.
+fn rebuild<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
+    let copy: PrimitiveArray<T> = array.as_primitive::<T>().iter().collect();
+    Arc::new(copy.with_data_type(array.data_type().clone()))
 }
 
 fn exact_bytes(bytes: usize, offsets: &[i32]) -> bool {
