@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::UInt64Array;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, PrimitiveArray,
     StringBuilder,
