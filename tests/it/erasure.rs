@@ -164,6 +164,10 @@ fn a_quarantined_row_of_the_person_goes_too_and_those_of_others_stay() {
     let contract = contract.to_str().expect("a path");
     let counts = custos.run(&["ingest", "--contract", contract, "--replay", "--json"]).ok().last();
     assert_eq!((&counts["read"], &counts["quarantined"]), (&1.into(), &1.into()));
+    // Delivered again, her broken row is barred like her others, and stays out of quarantine.
+    let file = custos.orders("broken-again.csv", &broken);
+    let counts = custos.ingest(&shipped_contract("pos_orders.yaml"), &file).ok().last();
+    assert_eq!((&counts["barred"], &counts["quarantined"]), (&1.into(), &1.into()), "{counts}");
     custos.healthy();
 }
 

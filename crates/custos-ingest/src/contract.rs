@@ -235,6 +235,17 @@ impl Contract {
         evolution::added_columns(self, older)
     }
 
+    /// This contract with every cell taken as text: reads whatever can be split into cells.
+    pub(crate) fn with_any_text(mut self) -> Self {
+        for column in &mut self.columns {
+            column.logical_type = LogicalType::String;
+            column.required = false;
+            column.range = None;
+            column.accepted_values = None;
+        }
+        self
+    }
+
     /// The place of a column among [`Contract::columns`].
     pub fn column_index(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)

@@ -325,10 +325,23 @@ impl Ingest {
         let suppression = self.ledger.suppression().await?;
         let mut counts = LoadCounts::default();
         let mut refused = Vec::new();
-        for record in fold::reader(contract, file, bytes)? {
+        let reader = fold::reader(contract, file, bytes)?;
+        let header = reader.header().map(<[u8]>::to_vec);
+        for record in reader {
             let record = record?;
             counts.read += 1;
             match &record.cells {
+                Err(_)
+                    if fold::bars_refused(
+                        contract,
+                        header.as_deref(),
+                        &record,
+                        &self.hashes,
+                        &suppression,
+                    ) =>
+                {
+                    counts.barred += 1;
+                }
                 Err(problem) => {
                     counts.quarantined += 1;
                     refused.push(fold::refused(&record, problem));

@@ -90,16 +90,16 @@ impl<'a> Fold<'a> {
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), IngestError> {
         let mut reader = reader(self.contract, file, bytes)?;
+        let header = reader.header().map(<[u8]>::to_vec);
         let first = self.refused.len();
         for record in reader.by_ref() {
             let record = record?;
-            self.row(&record).await?;
+            self.row(&record, header.as_deref()).await?;
             if self.counts.read.is_multiple_of(1_000) {
                 progress(self.counts.read);
             }
         }
         progress(self.counts.read);
-        let header = reader.header().map(<[u8]>::to_vec);
         self.write_refused(first, header.as_deref()).await
     }
 
@@ -111,30 +111,38 @@ impl<'a> Fold<'a> {
     ) -> Result<(), IngestError> {
         let files: Vec<Vec<u8>> =
             serde_json::from_slice(bytes).map_err(|_| IngestError::Internal)?;
-        let mut contract = self.contract.clone();
-        match &mut contract.format {
-            Format::Csv(csv) => csv.encoding = encoding_rs::UTF_8,
-            Format::Ndjson(ndjson) => ndjson.encoding = encoding_rs::UTF_8,
-        }
+        let contract = as_utf8(self.contract);
         // What is refused again replaces what was taken out.
         self.known_refused = RecordIndex::default();
         for file in files {
             let mut reader = reader(&contract, "quarantine", &file)?;
+            let header = reader.header().map(<[u8]>::to_vec);
             let first = self.refused.len();
             for record in reader.by_ref() {
-                self.row(&record?).await?;
+                self.row(&record?, header.as_deref()).await?;
                 progress(self.counts.read);
             }
-            let header = reader.header().map(<[u8]>::to_vec);
             self.write_refused(first, header.as_deref()).await?;
         }
         Ok(())
     }
 
-    async fn row(&mut self, record: &Record) -> Result<(), IngestError> {
+    async fn row(&mut self, record: &Record, header: Option<&[u8]>) -> Result<(), IngestError> {
         self.counts.read += 1;
         match &record.cells {
             Ok(row) => self.place(record, row).await,
+            Err(_)
+                if bars_refused(
+                    self.contract,
+                    header,
+                    record,
+                    &self.ingest.hashes,
+                    &self.suppression,
+                ) =>
+            {
+                self.counts.barred += 1;
+                Ok(())
+            }
             Err(problem) => {
                 self.counts.quarantined += 1;
                 self.refused.push(refused(record, problem));
@@ -246,6 +254,39 @@ pub(super) fn bars(
 ) -> bool {
     let found = identifiers(contract, &row.values, hashes);
     is_barred(&found, event_time(contract, row), suppression)
+}
+
+/// Whether a row that breaks the contract names somebody who was erased: its identifiers are read
+/// whatever is wrong with its other cells. A row that does not split into cells names nobody.
+pub(super) fn bars_refused(
+    contract: &Contract,
+    header: Option<&[u8]>,
+    record: &Record,
+    hashes: &IdentifierHashes,
+    suppression: &Suppression,
+) -> bool {
+    if suppression.identifiers.is_empty() {
+        return false;
+    }
+    let mut bytes = header.map(<[u8]>::to_vec).unwrap_or_default();
+    if header.is_some() && !bytes.ends_with(b"\n") {
+        bytes.push(b'\n');
+    }
+    bytes.extend(record.raw.expose());
+    let lenient = as_utf8(contract).with_any_text();
+    let row = reader(&lenient, "row", &bytes).ok().and_then(|mut reader| reader.next()?.ok());
+    row.and_then(|record| record.cells.ok())
+        .is_some_and(|row| bars(&lenient, &row, hashes, suppression))
+}
+
+/// The contract for text that was brought to UTF-8.
+fn as_utf8(contract: &Contract) -> Contract {
+    let mut contract = contract.clone();
+    match &mut contract.format {
+        Format::Csv(csv) => csv.encoding = encoding_rs::UTF_8,
+        Format::Ndjson(ndjson) => ndjson.encoding = encoding_rs::UTF_8,
+    }
+    contract
 }
 
 pub(super) fn refused(record: &Record, problem: &RowProblem) -> Refused {
