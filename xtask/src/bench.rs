@@ -1,15 +1,21 @@
 //! Benchmarks, which live in the package of integration tests.
 
-use anyhow::Result;
-use custos_testkit::cargo;
+use std::process::Command;
+
+use anyhow::{Context, Result};
 
 use crate::step::succeed;
+use crate::test_run;
 
 /// Runs the benchmark `name`; with `json`, standard output is one object a line and nothing else.
+///
+/// The program is built as the tests are: alone, it would choose the engines' features otherwise
+/// and build them a second time.
 pub(crate) fn run(name: &str, json: bool) -> Result<()> {
-    let mut command = cargo();
-    command.args(["run", "--quiet", "--profile", "ci", "--package", "custos-tests"]);
-    command.args(["--bin", "bench", "--", name]);
+    test_run::build()?;
+    let running = std::env::current_exe().context("the running program has no path")?;
+    let mut command = Command::new(running.with_file_name("bench"));
+    command.arg(name);
     if json {
         command.arg("--json");
     }
