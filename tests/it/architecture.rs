@@ -35,7 +35,7 @@ fn crate_edges_are_the_declared_ones() {
         custos-models -> custos-core
         custos-ingest -> custos-core, custos-policy, custos-identity, custos-keys, custos-audit, custos-lake
         custos-erasure -> custos-core, custos-policy, custos-identity, custos-keys, custos-audit, custos-lake, custos-ingest
-        custos-store -> custos-core, custos-consent, custos-keys, custos-audit, custos-query, custos-ingest, custos-erasure
+        custos-store -> custos-core, custos-consent, custos-keys, custos-audit, custos-lake, custos-query, custos-ingest, custos-erasure
         custos-gateway -> custos-core, custos-policy, custos-audit, custos-query, custos-erasure
         custos -> custos-core, custos-consent, custos-policy, custos-identity, custos-keys, custos-audit, custos-lake, custos-query, custos-models, custos-ingest, custos-erasure, custos-store, custos-gateway
     "#]].assert_eq(&actual);

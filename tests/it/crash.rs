@@ -10,12 +10,12 @@ use crate::fixtures::HEADER;
 use crate::harness::{Custos, program, shipped_contract};
 
 /// Moments at which a run is killed, spread over the time that a whole run takes.
-const MOMENTS: u32 = 12;
+pub(crate) const MOMENTS: u32 = 12;
 
-const ROWS: usize = 20_000;
+pub(crate) const ROWS: usize = 20_000;
 
 /// Orders of a thousand members, a few of them broken.
-fn many_orders(custos: &Custos) -> PathBuf {
+pub(crate) fn many_orders(custos: &Custos) -> PathBuf {
     let mut text = HEADER.to_owned();
     for row in 0..ROWS {
         let amount = if row % 5_000 == 17 { "free" } else { "12.50" };
@@ -27,14 +27,14 @@ fn many_orders(custos: &Custos) -> PathBuf {
     custos.file("many.csv", text)
 }
 
-fn installed_at(dir: &Path, args: &[&str]) -> Command {
+pub(crate) fn installed_at(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.arg("--config").arg(dir.join("custos.toml")).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn run_at(dir: &Path, args: &[&str]) -> serde_json::Value {
+pub(crate) fn run_at(dir: &Path, args: &[&str]) -> serde_json::Value {
     let output = installed_at(dir, args).output().expect("the program starts");
     assert!(output.status.success(), "{args:?}: {output:?}");
     let text = String::from_utf8(output.stdout).expect("text");
@@ -50,7 +50,7 @@ fn killed(from: &Path, to: &Path, args: &[&str], delay: Duration) {
     child.wait().expect("it ended");
 }
 
-fn totals(dir: &Path) -> serde_json::Value {
+pub(crate) fn totals(dir: &Path) -> serde_json::Value {
     let sql =
         "select count(*) as n, count(distinct order_id) as ids, sum(amount) as total from orders";
     run_at(dir, &["sql", "--as", "officer", "--purpose", "legal_claims", "--json", sql])

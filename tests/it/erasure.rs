@@ -8,13 +8,17 @@ use crate::harness::{Custos, files_below, run_program, shipped_contract};
 const SUBJECT: &str = "customer_id@pos:M-ANA";
 
 fn erase(custos: &Custos, wait: &str) -> serde_json::Value {
+    erase_subject(custos, SUBJECT, wait)
+}
+
+fn erase_subject(custos: &Custos, subject: &str, wait: &str) -> serde_json::Value {
     let args = [
         "request",
         "open",
         "--type",
         "erasure",
         "--subject",
-        SUBJECT,
+        subject,
         "--regime",
         "gdpr",
         "--verified-by",
@@ -168,6 +172,45 @@ fn a_quarantined_row_of_the_person_goes_too_and_those_of_others_stay() {
     let file = custos.orders("broken-again.csv", &broken);
     let counts = custos.ingest(&shipped_contract("pos_orders.yaml"), &file).ok().last();
     assert_eq!((&counts["barred"], &counts["quarantined"]), (&1.into(), &1.into()), "{counts}");
+    custos.healthy();
+}
+
+#[test]
+fn refused_rows_are_found_by_their_identifiers_and_nothing_else() {
+    let custos = Custos::new();
+    let contract = shipped_contract("pos_orders.yaml");
+    let accepted = "a1,7,Zoe,+4915112345673,,berlin,web,toys,1,1.00,EUR,,2026-03-05 10:00:00,2026-03-05 10:00:00\n";
+    let mut broken = vec![
+        // Hers: by a short number, by her telephone however it is written, without any cells.
+        "q1,7,Zoe,,,berlin,web,toys,1,free,EUR,,2026-03-05 10:00:00,2026-03-05 10:00:00\n",
+        "q2,,,０049 (151) 1234-5673,,berlin,web,toys,1,free,EUR,,2026-03-05 10:00:00,2026-03-05 10:00:00\n",
+        "q3;7,Zoe\n",
+        "q4,8,Bo,,+4915112345673,berlin,web,toys,1,free,EUR,,2026-03-05 10:00:00,2026-03-05 10:00:00\n",
+    ];
+    let others = [
+        // Her number is another's quantity and amount here.
+        "q5,77,Bo,,,berlin,web,toys,7,-7,EUR,7,2026-03-05 10:00:00,2026-03-05 10:00:00\n",
+        "q6,78,Zoe\n",
+    ];
+    broken.extend(others);
+    let file = custos.orders("accepted.csv", &[accepted]);
+    assert_eq!(custos.ingest(&contract, &file).ok().last()["stored"], 1);
+    let file = custos.orders("broken.csv", &broken);
+    assert_eq!(custos.ingest(&contract, &file).ok().last()["quarantined"], 6);
+    custos.run(&["resolve"]).ok();
+    let view = erase_subject(&custos, "customer_id@pos:7", "L2");
+    // Her order, what the vault knew of her and four refused rows.
+    assert_eq!(view["rows_removed"], 1 + 3 + 4, "{view}");
+    let replay = ["ingest", "--contract", contract.to_str().expect("a path"), "--replay", "--json"];
+    let counts = custos.run(&replay).ok().last();
+    assert_eq!((&counts["read"], &counts["quarantined"]), (&2.into(), &2.into()), "{counts}");
+    // Delivered again hers are barred; what she does after the erasure is a new customer's.
+    let later = "q9,7,Zoe,,,berlin,web,toys,1,free,EUR,,2099-03-05 10:00:00,2099-03-05 10:00:00\n";
+    broken.push(later);
+    let file = custos.orders("again.csv", &broken);
+    let counts = custos.ingest(&contract, &file).ok().last();
+    assert_eq!((&counts["barred"], &counts["quarantined"]), (&4.into(), &3.into()), "{counts}");
+    assert_eq!(custos.run(&replay).ok().last()["read"], 3);
     custos.healthy();
 }
 

@@ -111,6 +111,18 @@ impl Custos {
         self.run(&["ingest", "--contract", &contract, "--json", &file])
     }
 
+    /// Takes a model of the tests in the place of the one of its name.
+    pub(crate) fn use_model(&self, name: &str) {
+        let models = self.path("shop/sql");
+        std::fs::create_dir_all(&models).expect("a folder");
+        let model = workspace_root().join("tests/models").join(name);
+        std::fs::copy(model, models.join(name)).expect("a model is copied");
+        let config = self.path("shop/custos.toml");
+        let text = std::fs::read_to_string(&config).expect("the configuration");
+        let with_models = text.replace("# models =", "models =");
+        std::fs::write(&config, with_models).expect("it is written");
+    }
+
     /// The rows of a statement.
     #[track_caller]
     pub(crate) fn sql(&self, principal: &str, purpose: &str, sql: &str) -> Vec<Value> {

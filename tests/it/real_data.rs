@@ -1,8 +1,9 @@
 //! Real exports, every row accounted for, against totals that the test computes by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 
+use chrono::NaiveDate;
 use custos_testkit::data_dir;
 use serde_json::Value;
 
@@ -51,15 +52,13 @@ fn millis(value: &Value) -> Millis {
     whole.parse::<Millis>().expect("digits") * 1000 + sign * part
 }
 
-/// A customer as the oracle sees them: orders, revenue, newest order.
-type Customer = (i64, Millis, String);
-
 #[test]
 fn online_retail_is_accounted_for_row_by_row_and_its_rfm_equals_an_oracle() {
     let Some(data) = data_dir() else { return };
     let file = data.join("purchases/online_retail/online_retail_2010_12.csv.gz");
     let lines = online_retail(&std::fs::read(&file).expect("the data set"));
     let custos = Custos::new();
+    custos.use_model("orders.sql");
     let counts = custos.ingest(&contract("online_retail.yaml"), &file).ok().last();
     assert_eq!(counts["read"], 42_481);
     assert_eq!(counts["stored"], 42_481);
@@ -103,38 +102,97 @@ fn consent_of_all(custos: &Custos, lines: &[Line]) {
     assert_eq!(counts["read"], counts["recorded"]);
 }
 
-fn rfm_equals_the_oracle(custos: &Custos, lines: &[Line]) {
-    let mut customers: HashMap<&str, (BTreeMap<&str, ()>, Millis, String)> = HashMap::new();
-    for line in lines {
-        let Some(customer) = &line.customer else { continue };
-        let entry = customers.entry(customer).or_default();
-        entry.0.insert(&line.invoice, ());
-        entry.1 += line.price * Millis::from(line.quantity);
-        if line.at > entry.2 {
-            entry.2.clone_from(&line.at);
-        }
+/// A customer as the file has them.
+#[derive(Debug, Default)]
+struct Customer {
+    orders: BTreeSet<String>,
+    revenue: Millis,
+    newest: String,
+}
+
+impl Customer {
+    fn newest_day(&self) -> NaiveDate {
+        self.newest[..10].parse().expect("a day")
     }
-    let mut expected: Vec<Customer> = customers
-        .into_values()
-        .map(|(invoices, revenue, newest)| (invoices.len() as i64, revenue, newest))
-        .collect();
-    let mut found: Vec<Customer> = custos
+}
+
+/// For each of `count` customers in their order, the fifth they fall in: the first fifths take
+/// what does not divide.
+fn fifths(count: usize) -> impl Iterator<Item = i64> {
+    (1..=5).flat_map(move |fifth: i64| {
+        let size = count / 5 + usize::from((fifth as usize) <= count % 5);
+        std::iter::repeat_n(fifth, size)
+    })
+}
+
+/// The fifths of customers, by person, cut by a measure; equal ones in order of the person.
+fn cut<M: Ord>(
+    customers: &BTreeMap<i64, Customer>,
+    measure: impl Fn(&Customer) -> M,
+) -> HashMap<i64, i64> {
+    let mut order: Vec<i64> = customers.keys().copied().collect();
+    order.sort_by_key(|person| (measure(&customers[person]), *person));
+    let count = order.len();
+    order.into_iter().zip(fifths(count)).collect()
+}
+
+fn segment(r: i64, f: i64, m: i64) -> &'static str {
+    match (r, f, m) {
+        (4.., 4.., 4..) => "champions",
+        (3.., 4.., _) => "loyal",
+        (4.., ..) => "potential",
+        (..=2, 3.., _) | (..=2, _, 4..) => "at_risk",
+        (..=2, ..) => "lost",
+        _ => "other",
+    }
+}
+
+/// Every cell of `customer.rfm` over invoices as orders, against fifths cut here from the file.
+fn rfm_equals_the_oracle(custos: &Custos, lines: &[Line]) {
+    let persons: HashMap<String, i64> = custos
         .sql(
             "analyst",
             "analytics",
-            "select count(distinct invoice_no) as orders, sum(quantity * unit_price) as revenue, \
-             cast(max(invoiced_at) as varchar) as newest from online_retail \
-             where person_id is not null group by person_id",
+            "select invoice_no, max(person_id) as person from online_retail \
+             where person_id is not null group by invoice_no",
         )
         .iter()
         .map(|row| {
-            let newest = row["newest"].as_str().expect("a time")[..19].to_owned();
-            (row["orders"].as_i64().expect("a count"), millis(&row["revenue"]), newest)
+            let invoice = row["invoice_no"].as_str().expect("a number").to_owned();
+            (invoice, row["person"].as_i64().expect("a person"))
         })
         .collect();
-    expected.sort();
-    found.sort();
-    assert_eq!(found, expected);
+    let mut names: HashMap<&str, i64> = HashMap::new();
+    let mut customers: BTreeMap<i64, Customer> = BTreeMap::new();
+    for line in lines {
+        let Some(name) = &line.customer else { continue };
+        let person = persons[&line.invoice];
+        assert_eq!(*names.entry(name).or_insert(person), person, "one customer, one person");
+        let customer = customers.entry(person).or_default();
+        customer.orders.insert(line.invoice.clone());
+        customer.revenue += line.price * Millis::from(line.quantity);
+        customer.newest = customer.newest.clone().max(line.at.clone());
+    }
+    assert_eq!(names.len(), customers.len());
+    let r = cut(&customers, |customer| customer.newest.clone());
+    let f = cut(&customers, |customer| customer.orders.len());
+    let m = cut(&customers, |customer| customer.revenue);
+    let today = customers.values().map(Customer::newest_day).max().expect("customers");
+
+    let rows = custos.sql("analyst", "analytics", "select * from rfm");
+    assert_eq!(rows.len(), customers.len());
+    for row in &rows {
+        let person = row["person_id"].as_i64().expect("a person");
+        let customer = &customers[&person];
+        let (r, f, m) = (r[&person], f[&person], m[&person]);
+        assert_eq!(row["last_order_at"].as_str().expect("a time")[..19], customer.newest);
+        assert_eq!(row["recency_days"], (today - customer.newest_day()).num_days(), "{row}");
+        assert_eq!(row["frequency"], customer.orders.len(), "{row}");
+        assert_eq!(millis(&row["monetary"]), customer.revenue, "{row}");
+        assert_eq!((&row["r"], &row["f"], &row["m"]), (&r.into(), &f.into(), &m.into()), "{row}");
+        assert_eq!(row["rfm"], format!("{r}{f}{m}"), "{row}");
+        assert_eq!(row["segment"], segment(r, f, m), "{row}");
+    }
 }
 
 #[test]
@@ -161,10 +219,12 @@ fn telco_blank_numbers_are_null_and_its_totals_equal_an_oracle() {
         "officer",
         "legal_claims",
         "select count(*) - count(total_charges) as blank, sum(total_charges) as total, \
-         count(*) as n from telco",
+         count(*) as n, sum(case when churn then 1 else 0 end) as churned from telco",
     );
     assert_eq!(rows[0]["n"], 7_043);
     assert_eq!(rows[0]["blank"], blank);
     assert_eq!(millis(&rows[0]["total"]), total);
+    assert_eq!(rows[0]["churned"], churned);
+    // As the data set is published.
     assert_eq!((blank, churned), (11, 1_869));
 }

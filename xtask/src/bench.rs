@@ -3,18 +3,21 @@
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use custos_testkit::cargo;
 
 use crate::step::succeed;
-use crate::test_run;
+
+/// The Cargo profile whose programs are measured.
+const PROFILE: &str = "measure";
 
 /// Runs the benchmark `name`; with `json`, standard output is one object a line and nothing else.
 ///
-/// The program is built as the tests are: alone, it would choose the engines' features otherwise
-/// and build them a second time.
+/// All programs are built together: alone, this one would choose the engines' features otherwise.
 pub(crate) fn run(name: &str, json: bool) -> Result<()> {
-    test_run::build()?;
+    succeed(cargo().args(["build", "--profile", PROFILE, "--workspace", "--bins"]))?;
     let running = std::env::current_exe().context("the running program has no path")?;
-    let mut command = Command::new(running.with_file_name("bench"));
+    let target = running.ancestors().nth(2).context("not run from a Cargo target folder")?;
+    let mut command = Command::new(target.join(PROFILE).join("bench"));
     command.arg(name);
     if json {
         command.arg("--json");

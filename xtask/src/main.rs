@@ -1,8 +1,8 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 //!
 //! It knows the order in which things are checked and which packages may be used; what tidy means
-//! is in `custos-testkit`, since tidy is a test. All tasks share the Cargo profile `ci`, so that
-//! the dependencies are built once.
+//! is in `custos-testkit`, since tidy is a test. All tasks but benches share the Cargo profile
+//! `ci`, so that the dependencies are built once.
 
 mod bench;
 mod ci;

@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// Builds the programs, which tests start, together with the tests: apart, features might be
 /// chosen differently, and the engines would be built twice.
-pub(crate) fn build() -> Result<()> {
+fn build() -> Result<()> {
     succeed(cargo().args(["build", "--profile", "ci", "--workspace", "--bins", "--tests"]))
 }
 

@@ -4,7 +4,9 @@ use custos_core::{BatchId, FileId, IdentifierType, PrincipalId, Rid, TableName, 
 use custos_lake::rewrite::{AbsenceProof, Prepared};
 use serde::{Deserialize, Serialize};
 
-/// An identifier of the person, in clear: needed until the last table is rewritten, then dropped.
+use crate::SuppressionEntry;
+
+/// An identifier of the person, in clear.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct PersonalValue {
     pub(crate) kind: IdentifierType,
@@ -49,14 +51,15 @@ pub(crate) struct TableStep {
 pub(crate) struct Dossier {
     pub(crate) regime: String,
     pub(crate) opened_by: PrincipalId,
+    /// Dropped once it is known what bars the person's return.
     pub(crate) asked_for: Option<PersonalValue>,
     pub(crate) asked_type: IdentifierType,
     /// Makes the commitment in the certificate one that only who has it can check.
     pub(crate) salt: String,
     pub(crate) commitment: String,
     pub(crate) subjects: Vec<Rid>,
-    pub(crate) values: Vec<PersonalValue>,
-    pub(crate) identifiers_barred: u64,
+    /// What bars the person's return, once known.
+    pub(crate) barred: Vec<SuppressionEntry>,
     pub(crate) barred_until: Timestamp,
     pub(crate) verified: Option<Verified>,
     pub(crate) steps: Vec<TableStep>,
@@ -84,11 +87,5 @@ impl Dossier {
 
     pub(crate) fn remove(&mut self, table: &TableName) {
         self.steps.retain(|step| step.table != *table);
-    }
-
-    /// Forgets the personal values, once nothing needs them.
-    pub(crate) fn forget_values(&mut self) {
-        self.values.clear();
-        self.asked_for = None;
     }
 }

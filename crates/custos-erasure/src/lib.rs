@@ -23,6 +23,6 @@ pub use certificate::{
 pub use dossier::Verified;
 pub use error::ErasureError;
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
-pub use service::{ErasureParts, ErasureService, NewRequest, RequestView};
+pub use service::{Cleared, ErasureParts, ErasureService, NewRequest, Quiet, RequestView};
 pub use state::{IllegalStep, Level, State, UnknownLevel};
 pub use subject::{SubjectRef, SubjectRefError};

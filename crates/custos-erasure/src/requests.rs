@@ -26,7 +26,7 @@ pub struct StoredRequest {
 }
 
 /// An identifier that bars rows from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuppressionEntry {
     /// The suppression hash of the identifier.
     pub hash: [u8; 16],

@@ -45,16 +45,14 @@ pub(crate) fn subjects_of(
 }
 
 /// The identifiers of subjects in clear, without repetition.
-pub(crate) fn values_of(rows: &[IdentifierRow]) -> Vec<PersonalValue> {
-    let values: BTreeSet<PersonalValue> = rows
-        .iter()
+pub(crate) fn values_of(rows: &[IdentifierRow]) -> BTreeSet<PersonalValue> {
+    rows.iter()
         .map(|row| PersonalValue {
             kind: row.index.kind,
             scope: row.index.scope.clone(),
             value: row.value.expose().clone(),
         })
-        .collect();
-    values.into_iter().collect()
+        .collect()
 }
 
 /// What bars the rows of a person from coming back.
@@ -62,7 +60,7 @@ pub(crate) fn values_of(rows: &[IdentifierRow]) -> Vec<PersonalValue> {
 /// An identifier that somebody else alive holds too, such as a household's phone, bars only rows
 /// all of whose identifiers are barred.
 pub(crate) fn suppression(
-    values: &[PersonalValue],
+    values: &BTreeSet<PersonalValue>,
     subjects: &RoaringBitmap,
     index: &[IndexRow],
     hashes: &IdentifierHashes,
@@ -82,95 +80,4 @@ pub(crate) fn suppression(
             SuppressionEntry { hash, suppressed: Suppressed { until, shared } }
         })
         .collect()
-}
-
-/// Whether bytes of a refused row name somebody by one of these identifiers.
-///
-/// Names and addresses alone are not enough: others bear them too.
-#[derive(Debug)]
-pub(crate) struct Mentions(Vec<String>);
-
-impl Mentions {
-    pub(crate) fn new(values: &[PersonalValue]) -> Self {
-        let mut needles = BTreeSet::new();
-        for value in values.iter().filter(|value| value.kind.links()) {
-            let plain = value.value.to_lowercase();
-            if let Some(digits) = plain.strip_prefix('+') {
-                needles.insert(digits.to_owned());
-                needles.insert(format!("00{digits}"));
-                needles.extend(digits.strip_prefix("86").map(str::to_owned));
-                needles.extend(digits.strip_prefix('1').map(str::to_owned));
-            }
-            needles.insert(plain);
-        }
-        Self(needles.into_iter().filter(|needle| needle.len() > 3).collect())
-    }
-
-    pub(crate) fn matches(&self, raw: &[u8]) -> bool {
-        let text: String = String::from_utf8_lossy(raw).chars().map(half_width).collect();
-        let text = text.to_lowercase();
-        let tight: String = text.chars().filter(|c| !" -()\u{a0}".contains(*c)).collect();
-        self.0.iter().any(|needle| is_word_of(&text, needle) || is_word_of(&tight, needle))
-    }
-}
-
-/// Full-width forms as they are typed with a Chinese keyboard.
-fn half_width(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        other => other,
-    }
-}
-
-/// Whether `needle` occurs in `text` and is no part of a longer word or number.
-fn is_word_of(text: &str, needle: &str) -> bool {
-    text.match_indices(needle).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + needle.len()..].chars().next();
-        // A part of an address, a date or an amount is no identifier.
-        let is_edge =
-            |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && !"._+-%:/".contains(c));
-        is_edge(before) && is_edge(after)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use custos_core::IdentifierType;
-
-    fn value(kind: IdentifierType, value: &str) -> PersonalValue {
-        PersonalValue { kind, scope: String::new(), value: value.to_owned() }
-    }
-
-    #[test]
-    fn refused_rows_are_found_however_the_identifier_is_written() {
-        let mentions = Mentions::new(&[
-            value(IdentifierType::Phone, "+8613800138000"),
-            value(IdentifierType::Email, "li@example.cn"),
-            value(IdentifierType::CustomerId, "M0017"),
-            value(IdentifierType::Name, "Li Na"),
-        ]);
-        for raw in [
-            "1,+86 138-0013-8000,x",
-            "1,138 0013 8000,x",
-            "1,１３８００１３８０００,x",
-            "1,LI@Example.cn,x",
-            "m0017;2",
-        ] {
-            assert!(mentions.matches(raw.as_bytes()), "{raw}");
-        }
-        for raw in [
-            "1,+8613800138001,x",
-            "alili@example.cn",
-            "M00170",
-            "first.li@example.cn",
-            "2010-M0017",
-            "Li Na",
-            "",
-        ] {
-            assert!(!mentions.matches(raw.as_bytes()), "{raw}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Every step is written down before its effects cannot be undone, and every step can be repeated,
 //! so a request that a crash cut off goes on where it stopped.
 
+mod leftovers;
 mod steps;
 
 use std::collections::BTreeSet;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
-use custos_core::{Clock, FileId, RequestId, Rid, Timestamp};
+use custos_core::{Clock, RequestId, Rid, Timestamp};
 use custos_identity::normalise;
 use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
+pub use leftovers::{Cleared, Quiet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -144,8 +146,7 @@ impl ErasureService {
             asked_for: Some(asked),
             salt,
             subjects: subjects.iter().copied().collect(),
-            values: Vec::new(),
-            identifiers_barred: 0,
+            barred: Vec::new(),
             barred_until: now,
             verified: new.verified_by.map(|by| Verified { by, at: now }),
             steps: Vec::new(),
@@ -193,9 +194,7 @@ impl ErasureService {
                 return self.verify(request.id, verified_by, by).await.map(Some);
             }
             let (mut request, mut dossier) = self.load(request.id).await?;
-            if matches!(request.state, State::Suppressed | State::Verified)
-                && dossier.values.is_empty()
-            {
+            if matches!(request.state, State::Suppressed | State::Verified) {
                 self.widen(&mut request, &mut dossier).await?;
             }
             return Ok(Some(view(&request, &dossier)));
@@ -230,7 +229,7 @@ impl ErasureService {
     ) -> Result<RequestView, ErasureError> {
         self.check(by)?;
         // Two at once would rewrite the same files.
-        let _alone = self.ledger.lease_maintenance().await?;
+        let alone = self.ledger.lease_maintenance().await?;
         let (mut request, mut dossier) = self.load(id).await?;
         let actor = by.id.to_string();
         loop {
@@ -239,7 +238,7 @@ impl ErasureService {
                 State::Verified if until == Level::L0 => break,
                 State::Unlinked if until <= Level::L1 => break,
                 State::Verified => {
-                    self.unlink(&mut request, &mut dossier, &actor, progress).await?
+                    self.unlink(&*alone, &mut request, &mut dossier, &actor, progress).await?
                 }
                 State::Unlinked => {
                     self.rewrite(&mut request, &mut dossier, &actor, progress).await?;
@@ -287,16 +286,6 @@ impl ErasureService {
             views.push(view(&request, &dossier));
         }
         Ok(views)
-    }
-
-    /// Files that a request has written but not yet put into their table.
-    pub async fn files_in_work(
-        &self,
-        request: &StoredRequest,
-    ) -> Result<Vec<FileId>, ErasureError> {
-        let dossier = self.open_dossier(request).await?;
-        let written = dossier.steps.iter().flat_map(|step| &step.prepared.written);
-        Ok(written.map(|entry| entry.file).collect())
     }
 
     fn check(&self, by: &Principal) -> Result<(), ErasureError> {

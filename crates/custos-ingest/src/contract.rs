@@ -235,6 +235,15 @@ impl Contract {
         evolution::added_columns(self, older)
     }
 
+    /// This contract for text that was brought to UTF-8.
+    pub(crate) fn with_utf8(mut self) -> Self {
+        match &mut self.format {
+            Format::Csv(csv) => csv.encoding = encoding_rs::UTF_8,
+            Format::Ndjson(ndjson) => ndjson.encoding = encoding_rs::UTF_8,
+        }
+        self
+    }
+
     /// This contract with every cell taken as text: reads whatever can be split into cells.
     pub(crate) fn with_any_text(mut self) -> Self {
         for column in &mut self.columns {

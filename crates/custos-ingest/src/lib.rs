@@ -17,6 +17,7 @@ mod error;
 mod ledger;
 mod load;
 mod load_error;
+mod mentions;
 mod quarantine;
 mod reader;
 mod records;
@@ -36,6 +37,7 @@ pub use ledger::{
 };
 pub use load::{Ingest, LoadReport};
 pub use load_error::IngestError;
+pub use mentions::Mentions;
 pub use quarantine::QuarantineReason;
 pub use reader::{CELL_BYTES_MAX, JSON_DEPTH_MAX, ROW_BYTES_MAX, Reader};
 pub use resolve::{ResolveReport, Resolver};

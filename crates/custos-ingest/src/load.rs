@@ -20,8 +20,9 @@ use serde::Serialize;
 
 use crate::contract::Contract;
 use crate::ledger::{Batch, BatchPlan, BatchState, Lease, Ledger, LoadCounts, RegisteredContract};
-use crate::quarantine::{self, QuarantineReason};
-use crate::subjects::IdentifierHashes;
+use crate::mentions::RefusedRows;
+use crate::quarantine::{self, QuarantineReason, Refused};
+use crate::subjects::{IdentifierHashes, identifiers, is_barred};
 use crate::{IngestError, ReadError};
 use fold::Fold;
 
@@ -70,7 +71,7 @@ impl Ingest {
         audit: Arc<AuditLog>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, IngestError> {
-        let journal = lake.objects()?;
+        let journal = lake.objects();
         let hashes = IdentifierHashes::new(&keys);
         Ok(Self { lake, journal, keys, ledger, policy, audit, clock, hashes })
     }
@@ -327,29 +328,26 @@ impl Ingest {
         let mut refused = Vec::new();
         let reader = fold::reader(contract, file, bytes)?;
         let header = reader.header().map(<[u8]>::to_vec);
+        let refused_rows = RefusedRows::new(contract);
+        let barred = &suppression.identifiers;
         for record in reader {
             let record = record?;
             counts.read += 1;
+            let mentions = || refused_rows.mentions(header.as_deref(), &record, &self.hashes);
             match &record.cells {
-                Err(_)
-                    if fold::bars_refused(
-                        contract,
-                        header.as_deref(),
-                        &record,
-                        &self.hashes,
-                        &suppression,
-                    ) =>
-                {
-                    counts.barred += 1;
+                Ok(row) => {
+                    let found = identifiers(contract, &row.values, &self.hashes);
+                    if is_barred(&found, row.event_time(contract), barred) {
+                        counts.barred += 1;
+                    } else {
+                        counts.duplicate += 1;
+                    }
                 }
+                Err(_) if mentions().is_barred(barred) => counts.barred += 1,
                 Err(problem) => {
                     counts.quarantined += 1;
-                    refused.push(fold::refused(&record, problem));
+                    refused.push(Refused::new(&record, problem.into(), mentions()));
                 }
-                Ok(row) if fold::bars(contract, row, &self.hashes, &suppression) => {
-                    counts.barred += 1;
-                }
-                Ok(_) => counts.duplicate += 1,
             }
             progress(counts.read);
         }

@@ -10,15 +10,54 @@ use custos_core::{BatchId, Redacted, Timestamp};
 use custos_lake::{Access, LakeError, Table, TableSpec, vault};
 use serde::Serialize;
 
+use crate::mentions::Mentions;
+use crate::row::{Record, RowProblem};
+
+/// Why a row is refused.
+#[derive(Debug, Clone)]
+pub(crate) struct Reason {
+    column: Option<String>,
+    fault: String,
+    remedy: String,
+}
+
+impl Reason {
+    /// Another row has its record key and version, but other content.
+    pub(crate) fn conflicting_record() -> Self {
+        Self {
+            column: None,
+            fault: "conflicting_record".to_owned(),
+            remedy: "another row has this record key and version but other content: deliver the \
+                     right one with a newer version, or choose a record key that tells them apart"
+                .to_owned(),
+        }
+    }
+}
+
+impl From<&RowProblem> for Reason {
+    fn from(problem: &RowProblem) -> Self {
+        Self {
+            column: problem.column.clone(),
+            fault: problem.code.as_str().to_owned(),
+            remedy: problem.remedy.clone(),
+        }
+    }
+}
+
 /// A refused row.
 #[derive(Debug, Clone)]
 pub(crate) struct Refused {
-    pub(crate) row: u64,
-    pub(crate) line: u64,
-    pub(crate) column: Option<String>,
-    pub(crate) fault: String,
-    pub(crate) remedy: String,
+    row: u64,
+    line: u64,
+    reason: Reason,
+    mentions: Mentions,
     pub(crate) raw: Redacted<Vec<u8>>,
+}
+
+impl Refused {
+    pub(crate) fn new(record: &Record, reason: Reason, mentions: Mentions) -> Self {
+        Self { row: record.number, line: record.line, reason, mentions, raw: record.raw.clone() }
+    }
 }
 
 /// How many rows of a source are refused for one reason, for `custos ingest` to show.
@@ -40,15 +79,13 @@ pub struct QuarantineReason {
 pub(crate) fn reasons(refused: &[Refused]) -> Vec<QuarantineReason> {
     let mut reasons: Vec<QuarantineReason> = Vec::new();
     for row in refused {
-        match reasons
-            .iter_mut()
-            .find(|reason| reason.fault == row.fault && reason.column == row.column)
-        {
+        let Reason { column, fault, remedy } = &row.reason;
+        match reasons.iter_mut().find(|reason| reason.fault == *fault && reason.column == *column) {
             Some(reason) => reason.rows += 1,
             None => reasons.push(QuarantineReason {
-                fault: row.fault.clone(),
-                column: row.column.clone(),
-                remedy: row.remedy.clone(),
+                fault: fault.clone(),
+                column: column.clone(),
+                remedy: remedy.clone(),
                 first_row: row.row,
                 rows: 1,
             }),
@@ -81,12 +118,15 @@ pub(crate) fn batch(
         text(&|_| Some(id.to_string())),
         number(|row| row.row),
         number(|row| row.line),
-        text(&|row| row.column.clone()),
-        text(&|row| Some(row.fault.clone())),
-        text(&|row| Some(row.remedy.clone())),
+        text(&|row| row.reason.column.clone()),
+        text(&|row| Some(row.reason.fault.clone())),
+        text(&|row| Some(row.reason.remedy.clone())),
         Arc::new(
             TimestampMicrosecondArray::from(vec![at.micros(); refused.len()]).with_timezone("UTC"),
         ),
+        Arc::new(BinaryArray::from_iter_values(
+            refused.iter().map(|(row, _)| row.mentions.encode()),
+        )),
         Arc::new(refused.iter().map(|_| header).collect::<BinaryArray>()),
         Arc::new(BinaryArray::from_iter_values(refused.iter().map(|(row, _)| row.raw.expose()))),
     ];

@@ -6,7 +6,9 @@ mod number;
 mod problem;
 mod value;
 
-use custos_core::Redacted;
+use custos_core::{Redacted, Timestamp};
+
+use crate::contract::Contract;
 
 pub(crate) use cell::{check_value, parse_text};
 pub(crate) use moment::{MomentFormat, MomentPattern};
@@ -34,4 +36,16 @@ pub struct ParsedRow {
     pub values: Vec<Value>,
     /// What the row holds beyond the contract's columns, as a JSON object.
     pub extra: Option<Redacted<String>>,
+}
+
+impl ParsedRow {
+    /// When the event of the row happened, if its contract and the row tell.
+    pub(crate) fn event_time(&self, contract: &Contract) -> Option<Timestamp> {
+        self.values[contract.event_time?].instant()
+    }
+
+    /// When this version of the record was made, if its contract tells by a time.
+    pub(crate) fn version_time(&self, contract: &Contract) -> Option<Timestamp> {
+        self.values[contract.version_column?].instant()
+    }
 }

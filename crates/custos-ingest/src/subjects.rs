@@ -9,7 +9,7 @@ use custos_lake::vault::{IdentifierRow, IndexRow};
 use roaring::RoaringBitmap;
 
 use crate::contract::{Column, Contract, IdentifierSpec};
-use crate::ledger::Suppression;
+use crate::ledger::{Suppressed, Suppression};
 use crate::row::Value;
 
 /// The scope of identifiers that are kept but join nobody: placeholders and values that are not
@@ -57,7 +57,11 @@ pub(crate) struct Found {
 
 impl Found {
     /// Reads an identifier out of a cell; nothing if the cell is empty.
-    fn read(spec: &IdentifierSpec, value: &Value, hashes: &IdentifierHashes) -> Option<Self> {
+    pub(crate) fn read(
+        spec: &IdentifierSpec,
+        value: &Value,
+        hashes: &IdentifierHashes,
+    ) -> Option<Self> {
         let raw = as_text(value)?;
         let wanted_scope = spec.scope.clone().unwrap_or_default();
         let (scope, compared) = match normalise(spec.kind, &raw, spec.region.as_deref()) {
@@ -236,31 +240,30 @@ impl Accounts {
 }
 
 /// Whether a row is about somebody who was erased before it happened.
-///
-/// An identifier that living people share bars a row only together with all others in it.
 pub(crate) fn is_barred(
     found: &[Found],
     event_time: Option<Timestamp>,
-    suppression: &Suppression,
+    barred: &HashMap<[u8; 16], Suppressed>,
 ) -> bool {
-    let mut linking =
-        found.iter().filter(|found| found.role.is_empty() && found.links()).peekable();
-    if linking.peek().is_none() {
-        return false;
-    }
-    let bars = |found: &Found| {
-        let entry = suppression.identifiers.get(&found.suppression)?;
-        event_time.is_none_or(|at| at <= entry.until).then_some(entry.shared)
+    let primary = found.iter().filter(|found| found.role.is_empty() && found.links());
+    bars(primary.map(|found| &found.suppression), event_time, barred)
+}
+
+/// Whether the identifiers of one row bar it: one that nobody else holds does, and ones that
+/// living people share do if the row names nobody but the erased.
+pub(crate) fn bars<'a>(
+    mut identifiers: impl Iterator<Item = &'a [u8; 16]> + Clone,
+    event_time: Option<Timestamp>,
+    barred: &HashMap<[u8; 16], Suppressed>,
+) -> bool {
+    let entry = |hash: &[u8; 16]| {
+        barred.get(hash).filter(|entry| event_time.is_none_or(|at| at <= entry.until))
     };
-    let mut all = true;
-    for found in linking {
-        match bars(found) {
-            Some(false) => return true,
-            Some(true) => {}
-            None => all = false,
-        }
-    }
-    all
+    let mut all = identifiers.clone().peekable();
+    let names_somebody = all.peek().is_some();
+    names_somebody
+        && (all.all(|hash| entry(hash).is_some())
+            || identifiers.any(|hash| entry(hash).is_some_and(|entry| !entry.shared)))
 }
 
 /// Leaves out those other people in a row who were erased before it happened.

@@ -91,6 +91,7 @@ impl Contract {
                 ColumnSpec::value("fault", DataType::Utf8, KeyClass::Core),
                 ColumnSpec::value("remedy", DataType::Utf8, KeyClass::Core),
                 ColumnSpec::value("at", instant, KeyClass::Core),
+                ColumnSpec::value("mentions", DataType::Binary, KeyClass::Identifier),
                 ColumnSpec::value("header", DataType::Binary, KeyClass::Content),
                 ColumnSpec::value("raw", DataType::Binary, KeyClass::Content),
             ],

@@ -32,6 +32,8 @@ pub enum NamedKey {
     Load,
     /// Tombstones that bar erased people from coming back.
     Suppression,
+    /// Heads of tables: which version of a log is the one this installation wrote.
+    TableHead,
     /// Tokens in the place of values, for one purpose.
     Tokens(Purpose),
     /// Ids that are texts, for one purpose.
@@ -48,6 +50,7 @@ impl NamedKey {
             Self::Content => ("content", None),
             Self::Load => ("load", None),
             Self::Suppression => ("suppression", None),
+            Self::TableHead => ("table_head", None),
             Self::Tokens(purpose) => ("tokens", Some(purpose)),
             Self::Ids(purpose) => ("ids", Some(purpose)),
             Self::CertificateSubject => ("certificate_subject", None),

@@ -122,6 +122,11 @@ impl KeyService {
         Ok(found)
     }
 
+    /// Every file that has live secrets, this service's own among them.
+    pub async fn owners(&self) -> Result<Vec<FileId>, KeyError> {
+        Ok(self.store.owners().await?)
+    }
+
     /// Destroys all secrets of `files` and reads back that they are gone.
     ///
     /// May be repeated; files that never had secrets are not in the proof.

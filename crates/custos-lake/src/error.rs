@@ -1,6 +1,6 @@
 //! Why the lake did not do what was asked.
 
-use custos_core::{Classify, ErrorKind, FileId, TableName};
+use custos_core::{Classify, ErrorKind, FileId, StoreError, TableName};
 use custos_keys::KeyError;
 
 /// A failure of the lake. `Display` names tables and files, never values.
@@ -14,6 +14,12 @@ pub enum LakeError {
         /// The store's own error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The place of the lake is not one.
+    #[error("the lake's location cannot be used: {what}")]
+    Location {
+        /// What is wrong with it.
+        what: String,
     },
     /// The log of a table could not be read or written.
     #[error("the log of table `{table}` failed while {operation}")]
@@ -50,6 +56,14 @@ pub enum LakeError {
         /// The table.
         table: TableName,
         /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The log of a table is not what this installation left.
+    #[error("the log of table `{table}` is not the one this installation wrote: {what}")]
+    Tampered {
+        /// The table.
+        table: TableName,
+        /// What shows it.
         what: &'static str,
     },
     /// The secrets of a live file are gone.
@@ -108,6 +122,9 @@ pub enum LakeError {
     /// Keys could not be had.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The control store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl LakeError {
@@ -123,12 +140,15 @@ impl Classify for LakeError {
             Self::Integrity { .. }
             | Self::Broken { .. }
             | Self::ForeignEntry { .. }
+            | Self::Tampered { .. }
             | Self::Shredded { .. }
             | Self::Parquet { .. } => ErrorKind::Integrity,
             Self::NotGranted { .. } | Self::WrongGrant { .. } => ErrorKind::Denied,
             Self::Shape { .. } | Self::NoSuchName => ErrorKind::Internal,
             Self::Contention { .. } => ErrorKind::Conflict,
+            Self::Location { .. } => ErrorKind::Invalid,
             Self::Keys(error) => error.kind(),
+            Self::Store(error) => error.kind(),
         }
     }
 
@@ -137,11 +157,22 @@ impl Classify for LakeError {
             Self::Storage { source, .. } if is_full(&**source) => {
                 Some("the disk is full: free space and repeat the command; nothing was lost".into())
             }
-            Self::Storage { .. } | Self::Log { .. } => {
-                Some("check that the lake's folder exists, is writable and has space".into())
-            }
+            Self::Storage { .. } | Self::Log { .. } => Some(
+                "check that the lake's folder or bucket exists, is writable and has space".into(),
+            ),
             Self::Contention { .. } => Some("repeat the command".into()),
+            Self::Location { .. } => Some(
+                "name a folder, or a URL such as `s3://bucket/prefix` with AWS_ENDPOINT, \
+                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+                    .into(),
+            ),
+            Self::Tampered { .. } => Some(
+                "bring lake and control store back to one moment from a backup; somebody may have \
+                 changed the lake"
+                    .into(),
+            ),
             Self::Keys(error) => error.hint(),
+            Self::Store(error) => error.hint(),
             Self::Integrity { .. }
             | Self::Broken { .. }
             | Self::ForeignEntry { .. }

@@ -13,21 +13,26 @@
 
 mod error;
 mod file_cache;
+mod heads;
+mod hex;
 mod log;
 mod objects;
 mod open_file;
 mod parquet_crypto;
 pub mod rewrite;
 mod spec;
+mod storage;
 mod table;
 pub mod vault;
 mod writer;
 
 pub use error::LakeError;
+pub use heads::{HeadStore, TableHead};
 pub use log::{CommitOutcome, FileEntry, Snapshot};
 pub use objects::SealedObjects;
 pub use open_file::{Access, OpenFile, RowRange};
 pub use spec::{ColumnRole, ColumnSpec, TableSpec};
+pub use storage::Storage;
 pub use table::{Lake, Table};
 pub use writer::TableWriter;
 

@@ -2,21 +2,29 @@
 //!
 //! Commits are ours: `write_commit_entry` at exactly the loaded version plus one, with a commit id
 //! that tells a lost race from an answer that got lost. The log library's own retry loop is not
-//! used, since it lets an erasure commit over a concurrent rewrite of the same file.
+//! used, since it lets an erasure commit over a concurrent rewrite of the same file. No version is
+//! believed before its head was checked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use custos_core::{BatchId, FileId, TableName, Timestamp};
-use deltalake_core::kernel::transaction::{CommitData, TransactionError};
-use deltalake_core::kernel::{Action, Add, Remove, Transaction};
+use custos_keys::MacKey;
+use deltalake_core::kernel::transaction::{CommitData, CommitProperties, TransactionError};
+use deltalake_core::kernel::{Action, Add, Remove, StructField, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef};
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::protocol::checkpoints::{cleanup_metadata, create_checkpoint};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{DeltaTable, DeltaTableError};
+use deltalake_core::{DeltaTable, DeltaTableError, TableProperty};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::LakeError;
+use crate::heads::{self, HEAD, HeadEntry, Heads};
+use crate::hex::{decode_hex, encode_hex};
+use crate::storage::Storage;
+use crate::{HeadStore, LakeError, TableHead, TableSpec};
 
 const TAG_FILE: &str = "custos.file";
 const TAG_DIGEST: &str = "custos.sha256";
@@ -24,6 +32,10 @@ const COMMIT_ID: &str = "custos.commit_id";
 
 /// Writers that may get ahead of one commit before it gives up.
 const ATTEMPTS_MAX: u32 = 100;
+
+/// Commits after which the live files are written down in one piece, so that opening a table does
+/// not take longer with each commit it ever had.
+const CHECKPOINT_COMMITS: u64 = 50;
 
 /// A live data file, as the log describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,20 +90,245 @@ pub enum CommitOutcome {
     Conflict,
 }
 
+/// A table's log, loaded and checked.
+pub(crate) struct TableLog {
+    name: TableName,
+    delta: DeltaTable,
+    key: Arc<MacKey>,
+    heads: Arc<dyn HeadStore>,
+    /// The newest head that was found right.
+    trusted: Option<TableHead>,
+}
+
+impl TableLog {
+    /// The log of the table of this shape, created if it does not exist, widened if it lacks
+    /// columns.
+    pub(crate) async fn open(
+        spec: &TableSpec,
+        storage: &Storage,
+        key: Arc<MacKey>,
+        heads: Arc<dyn HeadStore>,
+    ) -> Result<Self, LakeError> {
+        let delta = load_or_create(spec, storage, &key).await?;
+        let mut log = Self { name: spec.name().clone(), delta, key, heads, trusted: None };
+        log.widen(spec).await?;
+        Ok(log)
+    }
+
+    /// Adds the columns that the table lacks.
+    async fn widen(&mut self, spec: &TableSpec) -> Result<(), LakeError> {
+        let read = failed(&self.name, "reading its columns");
+        for _ in 0..ATTEMPTS_MAX {
+            let schema = self.delta.snapshot().map_err(&read)?.schema();
+            let fields = spec.delta_fields().into_iter();
+            let missing: Vec<StructField> =
+                fields.filter(|field| !schema.contains(field.name())).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let now = self.snapshot().await?;
+            let head = self.next_head(now.version + 1, &now.files)?;
+            let widened =
+                self.delta.clone().add_columns().with_fields(missing).with_commit_properties(head);
+            match widened.await {
+                Ok(delta) => {
+                    self.delta = delta;
+                    self.remember().await?;
+                }
+                // Another process was faster, perhaps with the same columns.
+                Err(DeltaTableError::Transaction { .. }) => {
+                    self.delta.update_state().await.map_err(&read)?;
+                }
+                Err(error) => return Err(failed(&self.name, "adding columns")(error)),
+            }
+        }
+        Err(LakeError::Contention { table: self.name.clone(), attempts: ATTEMPTS_MAX })
+    }
+
+    /// The head of the version after the newest, for a commit that the log library makes.
+    fn next_head(&self, version: u64, live: &[FileEntry]) -> Result<CommitProperties, LakeError> {
+        let head = HeadEntry::new(&self.key, &self.name, version, self.newest()?.mac, live);
+        Ok(properties(&head))
+    }
+
+    fn newest(&self) -> Result<TableHead, LakeError> {
+        self.trusted.ok_or_else(|| LakeError::Tampered {
+            table: self.name.clone(),
+            what: "its newest entry was not checked",
+        })
+    }
+
+    /// The live files as of now, checked against the newest head.
+    pub(crate) async fn snapshot(&mut self) -> Result<Snapshot, LakeError> {
+        let read = failed(&self.name, "reading its newest version");
+        self.delta.update_state().await.map_err(&read)?;
+        let now = live_files(&self.name, &self.delta).await?;
+        if self.trusted.is_some_and(|trusted| trusted.version == now.version) {
+            return Ok(now);
+        }
+        let trusted = match self.trusted {
+            Some(trusted) => Some(trusted),
+            None => self.heads.head(&self.name).await?,
+        };
+        let log_store = self.delta.log_store();
+        let heads = Heads { key: &self.key, table: &self.name, log_store: &log_store };
+        self.trusted = Some(heads.verify(now.version, &now.files, trusted).await?);
+        Ok(now)
+    }
+
+    /// Checks the newest version and makes it the oldest that will be believed.
+    async fn remember(&mut self) -> Result<(), LakeError> {
+        self.snapshot().await?;
+        Ok(self.heads.advance(&self.name, &self.newest()?).await?)
+    }
+
+    /// The version at which a commit id went in, if it did.
+    pub(crate) async fn committed(&mut self, id: BatchId) -> Result<Option<u64>, LakeError> {
+        let failed = failed(&self.name, "looking for a commit");
+        self.delta.update_state().await.map_err(&failed)?;
+        let state = self.delta.snapshot().map_err(&failed)?.snapshot();
+        let version = state
+            .transaction_version(self.delta.log_store().as_ref(), id)
+            .await
+            .map_err(&failed)?;
+        Ok(version.and_then(|version| u64::try_from(version).ok()))
+    }
+
+    /// Commits against the newest version, retrying while other writers get ahead.
+    pub(crate) async fn commit(&mut self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let now = self.snapshot().await?;
+            if let Some(version) = self.committed(commit.id).await? {
+                self.remember().await?;
+                return Ok(CommitOutcome::Committed(version));
+            }
+            let mut live: BTreeMap<FileId, FileEntry> =
+                now.files.into_iter().map(|entry| (entry.file, entry)).collect();
+            if commit.remove.iter().any(|entry| live.remove(&entry.file).is_none()) {
+                return Ok(CommitOutcome::Conflict);
+            }
+            live.extend(commit.add.iter().map(|entry| (entry.file, entry.clone())));
+            let live: Vec<FileEntry> = live.into_values().collect();
+            let version = now.version + 1;
+            let head = HeadEntry::new(&self.key, &self.name, version, self.newest()?.mac, &live);
+            if self.try_write(version, commit, &head).await? {
+                self.remember().await?;
+                self.write_checkpoint(version).await;
+                return Ok(CommitOutcome::Committed(version));
+            }
+        }
+        Err(LakeError::Contention { table: self.name.clone(), attempts: ATTEMPTS_MAX })
+    }
+
+    /// Writes one log entry; `false` if another writer has that version.
+    async fn try_write(
+        &self,
+        version: u64,
+        commit: &Commit,
+        head: &HeadEntry,
+    ) -> Result<bool, LakeError> {
+        let log_store = self.delta.log_store();
+        let operation_id = Uuid::from_bytes(*commit.id.as_bytes());
+        let bytes = log_entry(commit, version, head)
+            .get_bytes()
+            .map_err(|error| failed(&self.name, "encoding a commit")(error.into()))?;
+        let written = log_store
+            .write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id)
+            .await;
+        match written {
+            Ok(()) => Ok(true),
+            Err(TransactionError::VersionAlreadyExists(_)) => {
+                is_ours(&self.name, &log_store, version, commit.id).await
+            }
+            Err(error) => Err(failed(&self.name, "committing")(error.into())),
+        }
+    }
+
+    /// From time to time writes the live files down in one piece, and drops log entries older than
+    /// the table's `logRetentionDuration`. Both can be done again, so that they fail is no failure.
+    async fn write_checkpoint(&self, version: u64) {
+        if !version.is_multiple_of(CHECKPOINT_COMMITS) {
+            return;
+        }
+        let written = match create_checkpoint(&self.delta, None).await {
+            Ok(()) => cleanup_metadata(&self.delta, None).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            tracing::warn!(table = %self.name, %error, "a checkpoint of the log was not written");
+        }
+    }
+}
+
 /// Reads the live files from a loaded table.
-pub(crate) async fn snapshot(name: &TableName, table: &DeltaTable) -> Result<Snapshot, LakeError> {
+async fn live_files(name: &TableName, table: &DeltaTable) -> Result<Snapshot, LakeError> {
     let failed = failed(name, "reading its live files");
     let state = table.snapshot().map_err(&failed)?.snapshot();
     let views: Vec<_> =
         state.file_views(table.log_store().as_ref(), None).try_collect().await.map_err(&failed)?;
     let mut files = Vec::with_capacity(views.len());
+    let mut seen = BTreeSet::new();
     for view in views {
         #[expect(deprecated, reason = "the only accessor that keeps an entry's tags")]
         let add = view.add_action();
-        files.push(entry(name, &add)?);
+        let entry = entry(name, &add)?;
+        if !seen.insert(entry.file) {
+            return Err(LakeError::ForeignEntry { table: name.clone(), what: "a file twice" });
+        }
+        files.push(entry);
     }
     files.sort_by_key(|entry: &FileEntry| entry.file);
     Ok(Snapshot { version: state.version(), files })
+}
+
+async fn load_or_create(
+    spec: &TableSpec,
+    storage: &Storage,
+    key: &MacKey,
+) -> Result<DeltaTable, LakeError> {
+    let failed = failed(spec.name(), "opening it");
+    let log_store = storage.log_store();
+    let exists = log_store.is_delta_table_location().await.map_err(&failed)?;
+    if !exists {
+        let head = HeadEntry::new(key, spec.name(), 0, [0; 32], &[]);
+        let created = CreateBuilder::new()
+            .with_log_store(Arc::clone(&log_store))
+            .with_columns(spec.delta_fields())
+            .with_configuration_property(TableProperty::DataSkippingNumIndexedCols, Some("0"))
+            .with_commit_properties(properties(&head))
+            .await;
+        // Another process may have created it meanwhile; then it loads.
+        if let Ok(table) = created {
+            return Ok(table);
+        }
+    }
+    let mut table = DeltaTable::new(log_store);
+    table.load().await.map_err(&failed)?;
+    Ok(table)
+}
+
+fn properties(head: &HeadEntry) -> CommitProperties {
+    CommitProperties::default()
+        .with_metadata([(HEAD.to_owned(), head.to_json())])
+        .with_max_retries(0)
+        .with_create_checkpoint(false)
+}
+
+/// Whether the entry at a version carries our commit id: the answer to our write got lost.
+async fn is_ours(
+    name: &TableName,
+    log_store: &LogStoreRef,
+    version: u64,
+    id: BatchId,
+) -> Result<bool, LakeError> {
+    let entry = log_store
+        .read_commit_entry(version)
+        .await
+        .map_err(failed(name, "reading back a commit"))?
+        .unwrap_or_default();
+    let info = heads::commit_info(&entry);
+    let found = info.as_ref().and_then(|info| info.get(COMMIT_ID)?.as_str());
+    Ok(found == Some(id.to_string().as_str()))
 }
 
 fn entry(name: &TableName, add: &Add) -> Result<FileEntry, LakeError> {
@@ -117,89 +354,16 @@ fn entry(name: &TableName, add: &Add) -> Result<FileEntry, LakeError> {
     Ok(FileEntry { file, path: add.path.clone(), bytes, rows, sha256 })
 }
 
-/// Commits against the newest version, retrying while other writers get ahead.
-pub(crate) async fn commit(
-    name: &TableName,
-    table: &mut DeltaTable,
-    commit: &Commit,
-) -> Result<CommitOutcome, LakeError> {
-    let read = failed(name, "loading it for a commit");
-    for _ in 0..ATTEMPTS_MAX {
-        table.update_state().await.map_err(&read)?;
-        if let Some(version) = committed(name, table, commit.id).await? {
-            return Ok(CommitOutcome::Committed(version));
-        }
-        let now = snapshot(name, table).await?;
-        let live: BTreeSet<_> = now.files.iter().map(|entry| entry.file).collect();
-        if commit.remove.iter().any(|entry| !live.contains(&entry.file)) {
-            return Ok(CommitOutcome::Conflict);
-        }
-        let version = now.version + 1;
-        if try_write(name, &table.log_store(), version, commit).await? {
-            table.update_state().await.map_err(&read)?;
-            return Ok(CommitOutcome::Committed(version));
-        }
-    }
-    Err(LakeError::Contention { table: name.clone(), attempts: ATTEMPTS_MAX })
-}
-
-/// The version at which a commit id went in, if it did.
-pub(crate) async fn committed(
-    name: &TableName,
-    table: &DeltaTable,
-    id: BatchId,
-) -> Result<Option<u64>, LakeError> {
-    let failed = failed(name, "looking for a commit");
-    let state = table.snapshot().map_err(&failed)?.snapshot();
-    let version =
-        state.transaction_version(table.log_store().as_ref(), id).await.map_err(&failed)?;
-    Ok(version.and_then(|version| u64::try_from(version).ok()))
-}
-
-/// Writes one log entry; `false` if another writer has that version.
-async fn try_write(
-    name: &TableName,
-    log_store: &LogStoreRef,
-    version: u64,
-    commit: &Commit,
-) -> Result<bool, LakeError> {
-    let operation_id = Uuid::from_bytes(*commit.id.as_bytes());
-    let bytes = log_entry(commit, version)
-        .get_bytes()
-        .map_err(|error| failed(name, "encoding a commit")(error.into()))?;
-    let written =
-        log_store.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id).await;
-    match written {
-        Ok(()) => Ok(true),
-        Err(TransactionError::VersionAlreadyExists(_)) => {
-            is_ours(name, log_store, version, commit.id).await
-        }
-        Err(error) => Err(failed(name, "committing")(error.into())),
-    }
-}
-
-/// Whether the entry at a version carries our commit id: the answer to our write got lost.
-async fn is_ours(
-    name: &TableName,
-    log_store: &LogStoreRef,
-    version: u64,
-    id: BatchId,
-) -> Result<bool, LakeError> {
-    let bytes = log_store
-        .read_commit_entry(version)
-        .await
-        .map_err(failed(name, "reading back a commit"))?
-        .unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).contains(&format!("\"{COMMIT_ID}\":\"{id}\"")))
-}
-
-fn log_entry(commit: &Commit, version: u64) -> CommitData {
+fn log_entry(commit: &Commit, version: u64, head: &HeadEntry) -> CommitData {
     let mut actions = Vec::with_capacity(commit.add.len() + commit.remove.len());
     actions.extend(commit.remove.iter().map(|entry| Action::Remove(remove(entry, commit.at))));
     actions.extend(commit.add.iter().map(|entry| Action::Add(add(entry, commit.at))));
     let operation =
         DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
-    let metadata = HashMap::from([(COMMIT_ID.to_owned(), commit.id.to_string().into())]);
+    let metadata = HashMap::from([
+        (COMMIT_ID.to_owned(), commit.id.to_string().into()),
+        (HEAD.to_owned(), head.to_json()),
+    ]);
     let transaction = Transaction::new(commit.id, version as i64);
     CommitData::new(actions, operation, metadata, vec![transaction])
 }
@@ -241,22 +405,7 @@ fn remove(entry: &FileEntry, at: Timestamp) -> Remove {
 pub(crate) fn failed(
     name: &TableName,
     operation: &'static str,
-) -> impl Fn(DeltaTableError) -> LakeError {
+) -> impl Fn(DeltaTableError) -> LakeError + use<> {
     let table = name.clone();
     move |source| LakeError::Log { table: table.clone(), operation, source: Box::new(source) }
-}
-
-pub(crate) fn encode_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn decode_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }

@@ -1,12 +1,10 @@
 //! Sealed objects that are not tables: the journals of loads.
 
-use std::path::Path as FsPath;
 use std::sync::Arc;
 
 use custos_core::{FileId, KeyClass};
 use custos_keys::{KeyService, aead};
 use futures::TryStreamExt;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -20,14 +18,8 @@ pub struct SealedObjects {
 }
 
 impl SealedObjects {
-    pub(crate) fn open(folder: &FsPath, keys: Arc<KeyService>) -> Result<Self, LakeError> {
-        std::fs::create_dir_all(folder).map_err(|source| LakeError::Storage {
-            operation: "creating the journal's folder",
-            source: Box::new(source),
-        })?;
-        let store = LocalFileSystem::new_with_prefix(folder)
-            .map_err(LakeError::storage("opening the journal's folder"))?;
-        Ok(Self { store: Arc::new(store), keys })
+    pub(crate) const fn new(store: Arc<dyn ObjectStore>, keys: Arc<KeyService>) -> Self {
+        Self { store, keys }
     }
 
     /// Seals `content` under a new secret and stores it; durable when it returns.

@@ -2,140 +2,77 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use custos_core::{BatchId, Clock, FileId, TableName};
-use custos_keys::KeyService;
-use deltalake_core::kernel::StructField;
-use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::{DeltaTable, TableProperty};
-use object_store::local::LocalFileSystem;
+use custos_keys::{KeyService, MacKey, NamedKey};
 use object_store::{ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
-use url::Url;
 
 use crate::file_cache::FileCache;
-use crate::log::{self, Commit, CommitOutcome, FileEntry, Snapshot};
-use crate::{Access, LakeError, OpenFile, SealedObjects, TableSpec, TableWriter};
+use crate::log::{Commit, CommitOutcome, FileEntry, Snapshot, TableLog};
+use crate::{
+    Access, HeadStore, LakeError, OpenFile, SealedObjects, Storage, TableSpec, TableWriter,
+};
 
 /// How often a table that changes is opened anew before giving up.
 const OPEN_ATTEMPTS_MAX: u32 = 10;
 
-/// All tables of a cell, in one folder.
+/// All tables of a cell, in one place of an object store.
 #[derive(Clone)]
 pub struct Lake {
-    root: PathBuf,
+    storage: Storage,
     keys: Arc<KeyService>,
     clock: Arc<dyn Clock>,
+    heads: Arc<dyn HeadStore>,
+    head_key: Arc<MacKey>,
 }
 
 impl fmt::Debug for Lake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lake").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Lake").field("storage", &self.storage).finish_non_exhaustive()
     }
 }
 
 impl Lake {
-    /// The lake in this folder, which is created if it does not exist.
-    pub fn open(
-        root: &FsPath,
+    /// The lake in this place.
+    pub fn new(
+        storage: Storage,
         keys: Arc<KeyService>,
+        heads: Arc<dyn HeadStore>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, LakeError> {
-        let opened = std::fs::create_dir_all(root).and_then(|()| root.canonicalize());
-        let root = opened.map_err(|source| LakeError::Storage {
-            operation: "opening the lake's folder",
-            source: Box::new(source),
-        })?;
-        Ok(Self { root, keys, clock })
+    ) -> Self {
+        let head_key = Arc::new(keys.mac_key(NamedKey::TableHead));
+        Self { storage, keys, clock, heads, head_key }
     }
 
     /// The sealed objects that are not tables: journals.
-    pub fn objects(&self) -> Result<SealedObjects, LakeError> {
-        SealedObjects::open(&self.root.join("journal"), Arc::clone(&self.keys))
+    pub fn objects(&self) -> SealedObjects {
+        SealedObjects::new(self.storage.below("journal").store(), Arc::clone(&self.keys))
     }
 
     /// The table of this shape, created if it does not exist, widened if it lacks columns.
     pub async fn table(&self, spec: Arc<TableSpec>) -> Result<Table, LakeError> {
-        let folder = self.folder(spec.name());
-        std::fs::create_dir_all(&folder).map_err(|source| LakeError::Storage {
-            operation: "creating a table's folder",
-            source: Box::new(source),
-        })?;
-        let delta = self.load_or_create(&spec, &folder).await?;
-        let store = LocalFileSystem::new_with_prefix(&folder)
-            .map_err(LakeError::storage("opening a table's folder"))?;
+        let storage = self.storage.below(&spec.name().as_str().replace('.', "/"));
+        let (key, heads) = (Arc::clone(&self.head_key), Arc::clone(&self.heads));
+        let log = TableLog::open(&spec, &storage, key, heads).await?;
         Ok(Table {
             spec,
-            delta: Arc::new(Mutex::new(delta)),
-            store: Arc::new(store),
+            log: Arc::new(Mutex::new(log)),
+            store: storage.store(),
             keys: Arc::clone(&self.keys),
             clock: Arc::clone(&self.clock),
             cache: Arc::default(),
         })
     }
-
-    /// Whether a table was ever written.
-    pub fn exists(&self, name: &TableName) -> bool {
-        // A crash may leave the log's folder without an entry.
-        let log = std::fs::read_dir(self.folder(name).join("_delta_log"));
-        log.is_ok_and(|entries| {
-            entries.flatten().any(|entry| {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".json")
-            })
-        })
-    }
-
-    fn folder(&self, name: &TableName) -> PathBuf {
-        self.root.join(name.as_str().replace('.', "/"))
-    }
-
-    async fn load_or_create(
-        &self,
-        spec: &TableSpec,
-        folder: &FsPath,
-    ) -> Result<DeltaTable, LakeError> {
-        let failed = log::failed(spec.name(), "opening it");
-        let url = Url::from_directory_path(folder).map_err(|()| LakeError::Shape {
-            table: spec.name().clone(),
-            what: "its folder has no URL".into(),
-        })?;
-        if !self.exists(spec.name()) {
-            let created = CreateBuilder::new()
-                .with_location(url.as_str())
-                .with_columns(spec.delta_fields())
-                .with_configuration_property(TableProperty::DataSkippingNumIndexedCols, Some("0"))
-                .await;
-            // Another process may have created it meanwhile; then it loads.
-            if let Ok(table) = created {
-                return Ok(table);
-            }
-        }
-        let table = deltalake_core::open_table(url).await.map_err(&failed)?;
-        let missing = missing_fields(spec, &table).map_err(&failed)?;
-        if missing.is_empty() {
-            return Ok(table);
-        }
-        table.add_columns().with_fields(missing).await.map_err(&failed)
-    }
-}
-
-fn missing_fields(
-    spec: &TableSpec,
-    table: &DeltaTable,
-) -> Result<Vec<StructField>, deltalake_core::DeltaTableError> {
-    let schema = table.snapshot()?.schema();
-    Ok(spec.delta_fields().into_iter().filter(|field| !schema.contains(field.name())).collect())
 }
 
 /// One table of the lake.
 #[derive(Clone)]
 pub struct Table {
     spec: Arc<TableSpec>,
-    delta: Arc<Mutex<DeltaTable>>,
+    log: Arc<Mutex<TableLog>>,
     store: Arc<dyn ObjectStore>,
     keys: Arc<KeyService>,
     clock: Arc<dyn Clock>,
@@ -161,12 +98,7 @@ impl Table {
 
     /// The live files as of now.
     pub async fn snapshot(&self) -> Result<Snapshot, LakeError> {
-        let mut delta = self.delta.lock().await;
-        delta
-            .update_state()
-            .await
-            .map_err(log::failed(self.name(), "reading its newest version"))?;
-        log::snapshot(self.name(), &delta).await
+        self.log.lock().await.snapshot().await
     }
 
     /// Opens all live files as of now.
@@ -202,18 +134,12 @@ impl Table {
         remove: Vec<FileEntry>,
     ) -> Result<CommitOutcome, LakeError> {
         let commit = Commit { id, add, remove, at: self.clock.now() };
-        let mut delta = self.delta.lock().await;
-        log::commit(self.name(), &mut delta, &commit).await
+        self.log.lock().await.commit(&commit).await
     }
 
     /// The version at which a commit went in, if it did.
     pub async fn committed(&self, id: BatchId) -> Result<Option<u64>, LakeError> {
-        let mut delta = self.delta.lock().await;
-        delta
-            .update_state()
-            .await
-            .map_err(log::failed(self.name(), "reading its newest version"))?;
-        log::committed(self.name(), &delta, id).await
+        self.log.lock().await.committed(id).await
     }
 
     /// Deletes the bytes of files that no version will need again. Missing ones are no error.

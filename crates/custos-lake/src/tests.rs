@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
-use custos_core::{BatchId, Classify, ErrorKind, KeyClass, Timestamp};
+use async_trait::async_trait;
+use custos_core::{BatchId, Classify, ErrorKind, KeyClass, StoreError, TableName, Timestamp};
 use custos_keys::{DestructionCause, KeyService, LocalKeyRing, MemorySecretStore, random_bytes};
 use custos_policy::{MaintenanceGrant, MaintenanceJob, PolicyFiles, PolicySet};
 use custos_testkit::{FakeClock, workspace_root};
@@ -22,7 +24,28 @@ struct World {
     folder: TempDir,
     keys: Arc<KeyService>,
     clock: Arc<FakeClock>,
+    heads: Arc<MemoryHeads>,
     policy: PolicySet,
+}
+
+/// The newest heads, as a control store keeps them.
+#[derive(Debug, Default)]
+struct MemoryHeads(Mutex<BTreeMap<TableName, TableHead>>);
+
+#[async_trait]
+impl HeadStore for MemoryHeads {
+    async fn head(&self, table: &TableName) -> Result<Option<TableHead>, StoreError> {
+        Ok(self.0.lock().unwrap().get(table).copied())
+    }
+
+    async fn advance(&self, table: &TableName, head: &TableHead) -> Result<(), StoreError> {
+        let mut heads = self.0.lock().unwrap();
+        let known = heads.entry(table.clone()).or_insert(*head);
+        if known.version < head.version {
+            *known = *head;
+        }
+        Ok(())
+    }
 }
 
 impl World {
@@ -36,13 +59,15 @@ impl World {
             folder,
             keys: Arc::new(keys),
             clock: Arc::new(FakeClock::at(Timestamp::from_micros(0))),
+            heads: Arc::default(),
             policy: PolicySet::load(&files).unwrap(),
         }
     }
 
     fn lake(&self) -> Lake {
-        let root = self.folder.path().join("lake");
-        Lake::open(&root, Arc::clone(&self.keys), Arc::<FakeClock>::clone(&self.clock)).unwrap()
+        let storage = Storage::folder(&self.folder.path().join("lake")).unwrap();
+        let heads = Arc::<MemoryHeads>::clone(&self.heads);
+        Lake::new(storage, Arc::clone(&self.keys), heads, Arc::<FakeClock>::clone(&self.clock))
     }
 
     async fn table(&self) -> Table {
@@ -305,4 +330,112 @@ async fn a_grant_for_another_table_opens_nothing() {
     let refused = table.open(&files, Access::Maintenance(&grant)).await.unwrap_err();
     assert!(matches!(refused, LakeError::WrongGrant { .. }));
     assert!(Path::new(&files[0].path).is_relative());
+}
+
+/// The table's log folder, with a copy of it beside.
+fn log_copy(world: &World) -> (PathBuf, PathBuf) {
+    let log = world.folder.path().join("lake/landing/people/_delta_log");
+    let copy = world.folder.path().join("copy-of-the-log");
+    std::fs::create_dir(&copy).unwrap();
+    for entry in std::fs::read_dir(&log).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    (log, copy)
+}
+
+fn entry_at(log: &Path, version: u64) -> PathBuf {
+    log.join(format!("{version:020}.json"))
+}
+
+#[track_caller]
+fn is_tampered(result: Result<Vec<i64>, LakeError>) {
+    match result {
+        Err(LakeError::Tampered { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_older_copy_of_the_whole_log_is_refused() {
+    let world = World::new().await;
+    let table = world.table().await;
+    append(&table, &people(1..10)).await;
+    let (log, copy) = log_copy(&world);
+    append(&table, &people(10..20)).await;
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(&copy, &log).unwrap();
+    is_tampered(numbers(&world, &world.table().await).await);
+}
+
+#[tokio::test]
+async fn a_log_entry_that_is_put_back_dropped_or_invented_is_refused() {
+    for change in ["put back", "dropped", "invented", "replaced"] {
+        let world = World::new().await;
+        let table = world.table().await;
+        let first = append(&table, &people(1..10)).await;
+        append(&table, &people(10..20)).await;
+        let (log, _) = log_copy(&world);
+        table.commit(id(), Vec::new(), vec![first]).await.unwrap();
+        let newest = entry_at(&log, 3);
+        let text = std::fs::read_to_string(&newest).unwrap();
+        match change {
+            // The removed file becomes live again in an entry of its own.
+            "put back" => {
+                let added = std::fs::read_to_string(entry_at(&log, 1)).unwrap();
+                std::fs::write(entry_at(&log, 4), added).unwrap();
+            }
+            "dropped" => {
+                let kept: Vec<_> =
+                    text.lines().filter(|line| !line.contains("\"remove\"")).collect();
+                std::fs::write(&newest, kept.join("\n")).unwrap();
+            }
+            "invented" => {
+                let kept: Vec<_> =
+                    text.lines().filter(|line| !line.contains("commitInfo")).collect();
+                std::fs::write(entry_at(&log, 4), kept.join("\n")).unwrap();
+            }
+            _ => {
+                let forged = text.replace("\"previous\":\"", "\"previous\":\"0");
+                std::fs::write(&newest, forged).unwrap();
+            }
+        }
+        let table = world.table().await;
+        is_tampered(numbers(&world, &table).await);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_another_process_made_is_believed_by_its_chain() {
+    let world = World::new().await;
+    let (here, there) = (world.table().await, world.table().await);
+    append(&here, &people(1..3)).await;
+    for start in [3, 4, 5] {
+        append(&there, &people(start..start + 1)).await;
+    }
+    // As if the control store had not heard of them yet.
+    let old = TableHead { version: 0, ..world.heads.head(spec().name()).await.unwrap().unwrap() };
+    world.heads.0.lock().unwrap().insert(spec().name().clone(), old);
+    is_tampered(numbers(&world, &world.table().await).await);
+    world.heads.0.lock().unwrap().clear();
+    assert_eq!(numbers(&world, &world.table().await).await.unwrap(), [1, 2, 3, 4, 5]);
+    append(&here, &people(6..7)).await;
+    assert_eq!(numbers(&world, &there).await.unwrap(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_table_with_checkpoints_opens_like_one_without() {
+    let world = World::new().await;
+    let table = world.table().await;
+    for start in 1..=120 {
+        append(&table, &people(start..start + 1)).await;
+    }
+    let log = world.folder.path().join("lake/landing/people/_delta_log");
+    let names: Vec<String> = std::fs::read_dir(log)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(names.iter().any(|name| name.contains("checkpoint")), "{names:?}");
+    let again = world.table().await;
+    assert_eq!(numbers(&world, &again).await.unwrap(), (1..=120).collect::<Vec<_>>());
 }

@@ -32,6 +32,7 @@ mod column;
 mod consents;
 mod epoch;
 mod error;
+mod heads;
 mod lease;
 mod ledger;
 mod population;

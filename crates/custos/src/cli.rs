@@ -38,10 +38,9 @@ pub(crate) enum Command {
     /// Run the whole path on generated customers, then serve.
     Demo(DemoArgs),
     /// Make a new, empty installation.
-    Init {
-        /// Its folder.
-        dir: PathBuf,
-    },
+    #[command(after_help = "Example:\n  custos init shop\n  \
+                            custos init shop --lake s3://bucket/shop   # AWS_... in the environment")]
+    Init(InitArgs),
     /// Load files of a source under its contract.
     #[command(
         after_help = "Example:\n  custos ingest --contract pos_orders.yaml orders-2026-10.csv.gz\n  \
@@ -81,6 +80,17 @@ pub(crate) enum Command {
     Doctor(JsonArg),
     /// Serve HTTP.
     Serve,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Its folder.
+    pub(crate) dir: PathBuf,
+
+    /// Where the lake is kept, if not in that folder: another folder, or a URL such as
+    /// `s3://BUCKET/PREFIX`.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) lake: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -22,7 +22,6 @@ pub(crate) use principal::add as add_principal;
 pub(crate) use serve::serve;
 pub(crate) use sql::{print_table, rows};
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use custos_core::PrincipalId;
@@ -39,7 +38,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
-        Command::Init { dir } => init::run(&dir).await,
+        Command::Init(args) => init::run(&args).await,
         Command::Ingest(args) => ingest::run(&open(config).await?, &args).await,
         Command::Resolve(args) => resolve::run(&open(config).await?, &args).await,
         Command::Build(args) => build::run(&open(config).await?, &args).await,
@@ -61,7 +60,7 @@ async fn open(config: Option<&Path>) -> Result<Installation, Failure> {
 }
 
 fn find(config: Option<&Path>) -> Result<Config, Failure> {
-    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let environment = crate::config::environment();
     Config::find(config, &environment)
 }
 

@@ -18,7 +18,7 @@ const HTTP: &str = "127.0.0.1:8080";
 pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; every setting is also CUSTOS_<SECTION>_<NAME>.
 
 [storage]
-lake = "lake"          # encrypted tables and journals
+lake = "lake"          # encrypted tables and journals: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
 control = "control"    # consent, requests, audit, wrapped secrets: back it up
 keys = "keys"          # the key ring that opens the secrets: back it up elsewhere
 
@@ -42,7 +42,7 @@ struct RawConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawStorage {
-    lake: Option<PathBuf>,
+    lake: Option<String>,
     control: Option<PathBuf>,
     keys: Option<PathBuf>,
 }
@@ -60,11 +60,37 @@ struct RawServer {
     http: Option<String>,
 }
 
+/// Where a lake is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LakePlace {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A place in an object store; credentials come from the environment.
+    Url(String),
+}
+
+impl LakePlace {
+    fn parse(text: &str, folder: &Path) -> Self {
+        if text.contains("://") {
+            Self::Url(text.to_owned())
+        } else {
+            Self::Folder(folder.join(text))
+        }
+    }
+}
+
+/// The process's environment, but for what is not text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// The configuration, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// The folder of all tables.
-    pub(crate) lake: PathBuf,
+    /// The place of all tables.
+    pub(crate) lake: LakePlace,
     /// The folder of the control store.
     pub(crate) control: PathBuf,
     /// The folder of the key ring.
@@ -144,10 +170,11 @@ impl Config {
         let http = http.parse().map_err(|_| {
             problems.push(format!("server.http: `{http}` is not an address such as `{HTTP}`"));
         });
+        let lake = environment.get("CUSTOS_STORAGE_LAKE").cloned().or(raw.storage.lake);
+        let lake = lake.unwrap_or_else(|| "lake".to_owned());
         match (http, problems.is_empty()) {
             (Ok(http), true) => Ok(Self {
-                lake: path("CUSTOS_STORAGE_LAKE", raw.storage.lake)
-                    .unwrap_or_else(|| folder.join("lake")),
+                lake: LakePlace::parse(&lake, folder),
                 control: path("CUSTOS_STORAGE_CONTROL", raw.storage.control)
                     .unwrap_or_else(|| folder.join("control")),
                 keys: path("CUSTOS_STORAGE_KEYS", raw.storage.keys)
@@ -179,7 +206,7 @@ mod tests {
     #[test]
     fn the_template_is_a_configuration_and_paths_follow_its_folder() {
         let config = parse(TEMPLATE, &[]).unwrap();
-        assert_eq!(config.lake, Path::new("/srv/lake"));
+        assert_eq!(config.lake, LakePlace::Folder("/srv/lake".into()));
         assert_eq!(config.http.port(), 8080);
         assert_eq!(config, parse("", &[]).unwrap());
     }
@@ -187,7 +214,9 @@ mod tests {
     #[test]
     fn the_environment_wins_over_the_file() {
         let config = parse(TEMPLATE, &[("CUSTOS_STORAGE_LAKE", "/mnt/lake")]).unwrap();
-        assert_eq!(config.lake, Path::new("/mnt/lake"));
+        assert_eq!(config.lake, LakePlace::Folder("/mnt/lake".into()));
+        let config = parse(TEMPLATE, &[("CUSTOS_STORAGE_LAKE", "s3://shop/lake")]).unwrap();
+        assert_eq!(config.lake, LakePlace::Url("s3://shop/lake".into()));
     }
 
     #[test]

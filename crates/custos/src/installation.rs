@@ -10,14 +10,14 @@ use custos_erasure::{ErasureParts, ErasureService};
 use custos_gateway::Authenticator;
 use custos_ingest::{Contract, Ingest, IngestError, Ledger, Resolver};
 use custos_keys::{KeyService, Kms, LocalKeyRing};
-use custos_lake::{Lake, vault};
+use custos_lake::{Lake, Storage, vault};
 use custos_models::{ModelFiles, Models};
 use custos_policy::{PolicyFiles, PolicySet, Principal};
 use custos_query::{Executor, Governor};
 use custos_store::Store;
 
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, LakePlace, environment};
 use crate::failure::Failure;
 use crate::{catalog, embedded};
 
@@ -48,9 +48,7 @@ pub(crate) struct Engine {
 impl Installation {
     /// Makes a new, empty installation and opens it.
     pub(crate) async fn create(config: Config) -> Result<Self, Failure> {
-        for folder in [&config.lake, &config.control] {
-            std::fs::create_dir_all(folder)?;
-        }
+        std::fs::create_dir_all(&config.control)?;
         let kms: Arc<dyn Kms> = Arc::new(LocalKeyRing::create(&config.keys)?);
         let store = Store::create(&config.control.join(STORE_FILE)).await?;
         let keys = KeyService::initialise(Arc::clone(&kms), Arc::new(store.clone())).await?;
@@ -73,7 +71,12 @@ impl Installation {
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = Arc::new(keys);
-        let lake = Lake::open(&config.lake, Arc::clone(&keys), Arc::clone(&clock))?;
+        let storage = match &config.lake {
+            LakePlace::Folder(folder) => Storage::folder(folder)?,
+            LakePlace::Url(url) => Storage::open(url, environment())?,
+        };
+        let heads = Arc::new(store.clone());
+        let lake = Lake::new(storage, Arc::clone(&keys), heads, Arc::clone(&clock));
         let policy = Arc::new(load_policies(config.policies.as_deref())?);
         let audit = Arc::new(AuditLog::new(
             Arc::new(store.clone()),

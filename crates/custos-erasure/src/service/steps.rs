@@ -1,12 +1,13 @@
 //! The steps from verified to certified.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use custos_audit::{Action, Outcome};
 use custos_core::{BatchId, FileId, IdentifierType};
-use custos_ingest::{Contract, IngestError};
+use custos_ingest::{Lease, Mentions};
 use custos_keys::{DestructionCause, random_bytes};
 use custos_lake::rewrite::{self, Selection};
 use custos_lake::{Access, CommitOutcome, Table, vault};
@@ -15,14 +16,15 @@ use roaring::RoaringBitmap;
 
 use super::ErasureService;
 use crate::certificate::{AuditProof, Barred, Statement, SubjectCommitment, TableStatement};
-use crate::dossier::{Dossier, Phase, TableStep};
-use crate::scope::{self, Mentions};
+use crate::dossier::{Dossier, PersonalValue, Phase, TableStep};
+use crate::scope;
 use crate::{ErasureError, State, StoredRequest};
 
 impl ErasureService {
     /// L1: bars the person's return, then rewrites the vault without them.
     pub(super) async fn unlink(
         &self,
+        alone: &dyn Lease,
         request: &mut StoredRequest,
         dossier: &mut Dossier,
         actor: &str,
@@ -30,7 +32,7 @@ impl ErasureService {
     ) -> Result<(), ErasureError> {
         self.record(actor, Action::Unlinked, request, Outcome::Intent, dossier).await?;
         progress("barring the person's return");
-        self.bar(request, dossier, actor).await?;
+        self.bar(alone, request, dossier, actor).await?;
         let subjects = bitmap(dossier);
         for spec in [vault::identifiers_spec()?, vault::persons_spec()?, vault::links_spec()?] {
             progress(&format!("rewriting {}", spec.name()));
@@ -38,6 +40,7 @@ impl ErasureService {
             self.rewrite_table(&table, Selection::Subjects(&subjects), request, dossier).await?;
         }
         self.requests.forget_consents(&dossier.subjects).await?;
+        dossier.asked_for = None;
         request.state = request.state.step(State::Unlinked)?;
         self.save(request, dossier).await?;
         self.record(actor, Action::Unlinked, request, Outcome::Done, dossier).await?;
@@ -45,9 +48,11 @@ impl ErasureService {
     }
 
     /// Publishes what bars the person's rows while no load is open, so that each load was either
-    /// finished before, and is rewritten, or checks the list.
+    /// finished before, and is rewritten, or checks the list. What a crash left of them in files
+    /// that no table names goes too.
     async fn bar(
         &self,
+        alone: &dyn Lease,
         request: &mut StoredRequest,
         dossier: &mut Dossier,
         actor: &str,
@@ -58,45 +63,24 @@ impl ErasureService {
             // says of the person is no longer whole, and what bars them is known.
             return Ok(());
         }
-        let contracts = self.contracts().await?;
-        let mut leases = Vec::with_capacity(contracts.len());
-        for contract in &contracts {
-            leases.push(self.ingest.recover_and_hold(contract, actor).await?.1);
-        }
+        let quiet = self.hold_sources(alone, actor).await?;
+        self.clear_leftovers(&quiet).await?;
         self.widen(request, dossier).await?;
-        let subjects = bitmap(dossier);
-        let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
+        let identifiers = self.lake.table(Arc::new(vault)).await?;
         let grant = self.policy.maintenance(MaintenanceJob::Erasure, identifiers.name());
         let access = Access::Maintenance(&grant);
+        let subjects = bitmap(dossier);
         let rows =
             vault::read_values(&identifiers, access, &IdentifierType::ALL, Some(&subjects)).await?;
-        dossier.values = scope::values_of(&rows);
-        dossier.values.extend(dossier.asked_for.clone());
-        dossier.values.sort();
-        dossier.values.dedup();
+        let values: BTreeSet<PersonalValue> =
+            scope::values_of(&rows).into_iter().chain(dossier.asked_for.clone()).collect();
+        let index = vault::read_index(&identifiers, access).await?;
+        let hashes = self.ingest.hashes();
         dossier.barred_until = self.clock.now();
+        dossier.barred =
+            scope::suppression(&values, &subjects, &index, hashes, dossier.barred_until);
         self.save(request, dossier).await?;
-        self.publish(request, dossier).await
-    }
-
-    async fn publish(
-        &self,
-        request: &mut StoredRequest,
-        dossier: &mut Dossier,
-    ) -> Result<(), ErasureError> {
-        let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
-        let grant = self.policy.maintenance(MaintenanceJob::Erasure, identifiers.name());
-        let index = vault::read_index(&identifiers, Access::Maintenance(&grant)).await?;
-        let entries = scope::suppression(
-            &dossier.values,
-            &bitmap(dossier),
-            &index,
-            self.ingest.hashes(),
-            dossier.barred_until,
-        );
-        dossier.identifiers_barred = entries.len() as u64;
-        self.requests.suppress(request.id, &entries).await?;
-        Ok(())
+        Ok(self.requests.suppress(request.id, &dossier.barred).await?)
     }
 
     /// L2: rewrites all other tables, and reads everything back.
@@ -109,8 +93,11 @@ impl ErasureService {
     ) -> Result<(), ErasureError> {
         self.record(actor, Action::Rewritten, request, Outcome::Intent, dossier).await?;
         let subjects = bitmap(dossier);
-        let mentions = Mentions::new(&dossier.values);
-        let matches = |raw: &[u8]| mentions.matches(raw);
+        let barred: HashMap<_, _> =
+            dossier.barred.iter().map(|entry| (entry.hash, entry.suppressed)).collect();
+        let matches = |mentions: &[u8]| {
+            Mentions::decode(mentions).is_none_or(|mentions| mentions.is_barred(&barred))
+        };
         for contract in self.contracts().await? {
             progress(&format!("rewriting {}", contract.id.landing_table()));
             let landing = self.lake.table(Arc::new(contract.landing_spec()?)).await?;
@@ -118,27 +105,15 @@ impl ErasureService {
             // A replay of refused rows rewrites their table too; one at a time.
             let (_, _lease) = self.ingest.recover_and_hold(&contract, actor).await?;
             let quarantine = self.lake.table(Arc::new(contract.quarantine_spec()?)).await?;
-            let column = quarantine.spec().position("raw").ok_or(ErasureError::Internal)?;
+            let column = quarantine.spec().position("mentions").ok_or(ErasureError::Internal)?;
             let selection = Selection::Bytes { column, matches: &matches };
             self.rewrite_table(&quarantine, selection, request, dossier).await?;
         }
         dossier.completed_at = Some(self.clock.now());
-        dossier.forget_values();
         request.state = request.state.step(State::Rewritten)?;
         self.save(request, dossier).await?;
         self.record(actor, Action::Rewritten, request, Outcome::Done, dossier).await?;
         Ok(())
-    }
-
-    async fn contracts(&self) -> Result<Vec<Contract>, ErasureError> {
-        let registered = self.ledger.contracts().await?;
-        registered
-            .iter()
-            .map(|known| {
-                let parsed = Contract::parse(known.source.as_str(), &known.text);
-                parsed.map_err(|problems| IngestError::Contract(problems).into())
-            })
-            .collect()
     }
 
     /// Rewrites one table without what is selected, destroys the secrets of what it replaced and
@@ -294,7 +269,10 @@ impl ErasureService {
             tables,
             files_destroyed: dossier.steps.iter().flat_map(|step| step.destroyed.clone()).collect(),
             key_management: self.destruction.clone(),
-            barred: Barred { identifiers: dossier.identifiers_barred, until: dossier.barred_until },
+            barred: Barred {
+                identifiers: dossier.barred.len() as u64,
+                until: dossier.barred_until,
+            },
             proven: PROVEN.map(str::to_owned).into(),
             attested: ATTESTED.map(str::to_owned).into(),
             policy: self.policy.version().to_string(),

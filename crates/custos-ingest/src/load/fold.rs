@@ -3,18 +3,19 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use custos_core::{BatchId, Rid, Timestamp};
+use custos_core::{BatchId, Rid};
 use custos_lake::{Access, TableWriter, vault};
 use custos_policy::MaintenanceJob;
 
 use super::{Ingest, Tables};
 use crate::batch_builder::{BATCH_ROWS, BatchBuilder, Placed};
-use crate::contract::{Contract, Format};
+use crate::contract::Contract;
 use crate::ledger::{BatchPlan, LoadCounts, Suppression};
-use crate::quarantine::{self, Refused};
+use crate::mentions::RefusedRows;
+use crate::quarantine::{self, Reason, Refused};
 use crate::records::{RecordHashes, RecordIndex, Verdict};
-use crate::row::{ParsedRow, Record, RowProblem, Value};
-use crate::subjects::{Accounts, IdentifierHashes, identifiers, is_barred, without_erased_others};
+use crate::row::{ParsedRow, Record};
+use crate::subjects::{Accounts, identifiers, is_barred, without_erased_others};
 use crate::{IngestError, Reader};
 
 /// Subjects leased at once; what a load does not use is a gap.
@@ -31,6 +32,7 @@ pub(super) struct Fold<'a> {
     records: RecordIndex,
     hashes: RecordHashes,
     known_refused: RecordIndex,
+    refused_rows: RefusedRows,
     builder: BatchBuilder,
     landing: TableWriter<'a>,
     identifiers: TableWriter<'a>,
@@ -64,6 +66,7 @@ impl<'a> Fold<'a> {
             records,
             known_refused,
             hashes: RecordHashes::new(&ingest.keys),
+            refused_rows: RefusedRows::new(contract),
             builder: BatchBuilder::new(Arc::clone(tables.landing.spec()), contract),
             landing: tables.landing.writer(),
             identifiers: tables.identifiers.writer(),
@@ -111,7 +114,7 @@ impl<'a> Fold<'a> {
     ) -> Result<(), IngestError> {
         let files: Vec<Vec<u8>> =
             serde_json::from_slice(bytes).map_err(|_| IngestError::Internal)?;
-        let contract = as_utf8(self.contract);
+        let contract = self.contract.clone().with_utf8();
         // What is refused again replaces what was taken out.
         self.known_refused = RecordIndex::default();
         for file in files {
@@ -130,31 +133,34 @@ impl<'a> Fold<'a> {
     async fn row(&mut self, record: &Record, header: Option<&[u8]>) -> Result<(), IngestError> {
         self.counts.read += 1;
         match &record.cells {
-            Ok(row) => self.place(record, row).await,
-            Err(_)
-                if bars_refused(
-                    self.contract,
-                    header,
-                    record,
-                    &self.ingest.hashes,
-                    &self.suppression,
-                ) =>
-            {
-                self.counts.barred += 1;
-                Ok(())
-            }
+            Ok(row) => self.place(header, record, row).await,
             Err(problem) => {
-                self.counts.quarantined += 1;
-                self.refused.push(refused(record, problem));
+                self.refuse(header, record, problem.into());
                 Ok(())
             }
         }
     }
 
-    async fn place(&mut self, record: &Record, row: &ParsedRow) -> Result<(), IngestError> {
-        let event_time = event_time(self.contract, row);
+    /// Keeps a row for quarantine, unless it names somebody who was erased before it happened.
+    fn refuse(&mut self, header: Option<&[u8]>, record: &Record, reason: Reason) {
+        let mentions = self.refused_rows.mentions(header, record, &self.ingest.hashes);
+        if mentions.is_barred(&self.suppression.identifiers) {
+            self.counts.barred += 1;
+        } else {
+            self.counts.quarantined += 1;
+            self.refused.push(Refused::new(record, reason, mentions));
+        }
+    }
+
+    async fn place(
+        &mut self,
+        header: Option<&[u8]>,
+        record: &Record,
+        row: &ParsedRow,
+    ) -> Result<(), IngestError> {
+        let event_time = row.event_time(self.contract);
         let found = identifiers(self.contract, &row.values, &self.ingest.hashes);
-        if is_barred(&found, event_time, &self.suppression) {
+        if is_barred(&found, event_time, &self.suppression.identifiers) {
             self.counts.barred += 1;
             return Ok(());
         }
@@ -167,8 +173,7 @@ impl<'a> Fold<'a> {
                 return Ok(());
             }
             Verdict::Newer | Verdict::Conflict => {
-                self.counts.quarantined += 1;
-                self.refused.push(conflict(record));
+                self.refuse(header, record, Reason::conflicting_record());
                 return Ok(());
             }
         }
@@ -178,7 +183,7 @@ impl<'a> Fold<'a> {
             let first = self.ingest.ledger.lease_subjects(LEASE_SUBJECTS).await?;
             self.accounts.lease(first, LEASE_SUBJECTS);
         }
-        let seen_at = event_time.or_else(|| version_time(self.contract, row));
+        let seen_at = event_time.or_else(|| row.version_time(self.contract));
         let place = |accounts: &mut Accounts, role: &str| {
             accounts.place(role, &found, seen_at).ok_or(IngestError::Internal)
         };
@@ -243,89 +248,4 @@ impl<'a> Fold<'a> {
 pub(super) fn reader(contract: &Contract, file: &str, bytes: &[u8]) -> Result<Reader, IngestError> {
     let stream = Box::new(Cursor::new(bytes.to_vec()));
     Ok(Reader::from_stream(contract, file, stream)?)
-}
-
-/// Whether a row is about somebody who was erased before it happened.
-pub(super) fn bars(
-    contract: &Contract,
-    row: &ParsedRow,
-    hashes: &IdentifierHashes,
-    suppression: &Suppression,
-) -> bool {
-    let found = identifiers(contract, &row.values, hashes);
-    is_barred(&found, event_time(contract, row), suppression)
-}
-
-/// Whether a row that breaks the contract names somebody who was erased: its identifiers are read
-/// whatever is wrong with its other cells. A row that does not split into cells names nobody.
-pub(super) fn bars_refused(
-    contract: &Contract,
-    header: Option<&[u8]>,
-    record: &Record,
-    hashes: &IdentifierHashes,
-    suppression: &Suppression,
-) -> bool {
-    if suppression.identifiers.is_empty() {
-        return false;
-    }
-    let mut bytes = header.map(<[u8]>::to_vec).unwrap_or_default();
-    if header.is_some() && !bytes.ends_with(b"\n") {
-        bytes.push(b'\n');
-    }
-    bytes.extend(record.raw.expose());
-    let lenient = as_utf8(contract).with_any_text();
-    let row = reader(&lenient, "row", &bytes).ok().and_then(|mut reader| reader.next()?.ok());
-    row.and_then(|record| record.cells.ok())
-        .is_some_and(|row| bars(&lenient, &row, hashes, suppression))
-}
-
-/// The contract for text that was brought to UTF-8.
-fn as_utf8(contract: &Contract) -> Contract {
-    let mut contract = contract.clone();
-    match &mut contract.format {
-        Format::Csv(csv) => csv.encoding = encoding_rs::UTF_8,
-        Format::Ndjson(ndjson) => ndjson.encoding = encoding_rs::UTF_8,
-    }
-    contract
-}
-
-pub(super) fn refused(record: &Record, problem: &RowProblem) -> Refused {
-    Refused {
-        row: record.number,
-        line: record.line,
-        column: problem.column.clone(),
-        fault: problem.code.as_str().to_owned(),
-        remedy: problem.remedy.clone(),
-        raw: record.raw.clone(),
-    }
-}
-
-fn conflict(record: &Record) -> Refused {
-    Refused {
-        row: record.number,
-        line: record.line,
-        column: None,
-        fault: "conflicting_record".to_owned(),
-        remedy: "another row has this record key and version but other content: deliver the right \
-                 one with a newer version, or choose a record key that tells them apart"
-            .to_owned(),
-        raw: record.raw.clone(),
-    }
-}
-
-fn event_time(contract: &Contract, row: &ParsedRow) -> Option<Timestamp> {
-    instant(&row.values[contract.event_time?])
-}
-
-fn version_time(contract: &Contract, row: &ParsedRow) -> Option<Timestamp> {
-    instant(&row.values[contract.version_column?])
-}
-
-fn instant(value: &Value) -> Option<Timestamp> {
-    const DAY_MICROS: i64 = 86_400_000_000;
-    match value {
-        Value::Timestamp(micros) => Some(Timestamp::from_micros(*micros)),
-        Value::Date(days) => Some(Timestamp::from_micros(i64::from(*days) * DAY_MICROS)),
-        _ => None,
-    }
 }

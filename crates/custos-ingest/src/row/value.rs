@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use custos_core::Timestamp;
+
 /// A cell's value. `Debug` tells its type and nothing else.
 #[derive(Clone, PartialEq)]
 pub enum Value {
@@ -28,6 +30,16 @@ impl Value {
     /// Whether nothing was given.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// The moment that a date or instant stands for; of a date, its first in UTC.
+    pub(crate) fn instant(&self) -> Option<Timestamp> {
+        const DAY_MICROS: i64 = 86_400_000_000;
+        match self {
+            Self::Timestamp(micros) => Some(Timestamp::from_micros(*micros)),
+            Self::Date(days) => Some(Timestamp::from_micros(i64::from(*days) * DAY_MICROS)),
+            _ => None,
+        }
     }
 
     /// The order of two numbers of one type; `None` for anything else.

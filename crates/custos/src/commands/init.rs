@@ -5,13 +5,15 @@ use std::path::Path;
 
 use custos_core::ErrorKind;
 
+use crate::cli::InitArgs;
 use crate::config::{Config, FILE, TEMPLATE};
 use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
 
-pub(super) async fn run(dir: &Path) -> Result<(), Failure> {
-    let config = write_config(dir)?;
+pub(super) async fn run(args: &InitArgs) -> Result<(), Failure> {
+    let dir = &args.dir;
+    let config = write_config(dir, args.lake.as_deref())?;
     Installation::create(config).await?;
     output::note(format!(
         "made {0}\nnext:\n  cd {0}\n  custos ingest --contract CONTRACT.yaml FILE...\n\
@@ -22,7 +24,7 @@ pub(super) async fn run(dir: &Path) -> Result<(), Failure> {
 }
 
 /// Writes the configuration of a new installation and reads it back.
-pub(crate) fn write_config(dir: &Path) -> Result<Config, Failure> {
+pub(crate) fn write_config(dir: &Path, lake: Option<&str>) -> Result<Config, Failure> {
     std::fs::create_dir_all(dir)?;
     let path = dir.join(FILE);
     if path.exists() {
@@ -32,6 +34,17 @@ pub(crate) fn write_config(dir: &Path) -> Result<Config, Failure> {
         )
         .with_hint("choose another folder"));
     }
-    std::fs::write(&path, TEMPLATE)?;
+    let text = match lake {
+        Some(lake) => {
+            TEMPLATE.replacen("lake = \"lake\"", &format!("lake = {}", toml_text(lake)), 1)
+        }
+        None => TEMPLATE.to_owned(),
+    };
+    std::fs::write(&path, text)?;
     Config::find(Some(&path), &BTreeMap::new())
+}
+
+/// A text as the configuration file has it.
+fn toml_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }

@@ -1,0 +1,123 @@
+//! What a crash left: files and secrets that no table, load or request names.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use custos_core::FileId;
+use custos_ingest::{Contract, IngestError, Lease};
+use custos_keys::{DestructionCause, KeyService};
+use custos_lake::{Table, vault};
+
+use super::ErasureService;
+use crate::ErasureError;
+
+/// While this lives nobody writes: every source is held, and the only job is its owner's.
+#[derive(Debug)]
+pub struct Quiet<'a> {
+    /// The contracts of all sources.
+    pub contracts: Vec<Contract>,
+    /// How many loads a crash had cut off; they are finished now.
+    pub finished: usize,
+    /// Every table of the lake.
+    pub tables: Vec<Table>,
+    _alone: &'a dyn Lease,
+    _sources: Vec<Box<dyn Lease>>,
+}
+
+/// What was found and cleared away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleared {
+    /// Owners of secrets that were looked at.
+    pub checked: u64,
+    /// Secrets destroyed and objects deleted.
+    pub cleared: u64,
+}
+
+impl ErasureService {
+    /// Finishes the loads that a crash cut off and holds every source, for who already has the
+    /// maintenance lease.
+    pub async fn hold_sources<'a>(
+        &self,
+        alone: &'a dyn Lease,
+        actor: &str,
+    ) -> Result<Quiet<'a>, ErasureError> {
+        let mut quiet = Quiet {
+            contracts: self.contracts().await?,
+            finished: 0,
+            tables: Vec::new(),
+            _alone: alone,
+            _sources: Vec::new(),
+        };
+        for contract in &quiet.contracts {
+            let (finished, lease) = self.ingest.recover_and_hold(contract, actor).await?;
+            quiet.finished += finished;
+            quiet._sources.push(lease);
+        }
+        let mut specs =
+            vec![vault::identifiers_spec()?, vault::persons_spec()?, vault::links_spec()?];
+        for contract in &quiet.contracts {
+            specs.extend([contract.landing_spec()?, contract.quarantine_spec()?]);
+        }
+        for spec in specs {
+            quiet.tables.push(self.lake.table(Arc::new(spec)).await?);
+        }
+        Ok(quiet)
+    }
+
+    /// The newest contract of every source.
+    pub(super) async fn contracts(&self) -> Result<Vec<Contract>, ErasureError> {
+        let registered = self.ledger.contracts().await?;
+        let parse = |known: &custos_ingest::RegisteredContract| {
+            Contract::parse(known.source.as_str(), &known.text)
+                .map_err(|problems| IngestError::Contract(problems).into())
+        };
+        registered.iter().map(parse).collect()
+    }
+
+    /// Destroys the secrets and deletes the objects that nothing names.
+    pub async fn clear_leftovers(&self, quiet: &Quiet<'_>) -> Result<Cleared, ErasureError> {
+        // No request is sealed under a secret that no list names yet while this is held.
+        let _sealing = self.ledger.lease_requests().await?;
+        let named = self.named(quiet).await?;
+        let owners = self.keys.owners().await?;
+        let orphans: Vec<FileId> =
+            owners.iter().filter(|owner| !named.contains(owner)).copied().collect();
+        if !orphans.is_empty() {
+            self.keys.destroy(&orphans, DestructionCause::Abandoned, &*self.clock).await?;
+        }
+        let mut cleared = orphans.len() as u64;
+        for table in &quiet.tables {
+            cleared += table.delete_unlisted(&named).await?;
+        }
+        let journals = self.lake.objects();
+        for journal in journals.list().await? {
+            if !named.contains(&journal) {
+                journals.delete(journal).await?;
+                cleared += 1;
+            }
+        }
+        Ok(Cleared { checked: owners.len() as u64, cleared })
+    }
+
+    /// Every owner of secrets that a table, a load or a request names.
+    async fn named(&self, quiet: &Quiet<'_>) -> Result<BTreeSet<FileId>, ErasureError> {
+        let mut named = BTreeSet::from([KeyService::root_owner()]);
+        for table in &quiet.tables {
+            let snapshot = table.snapshot().await?;
+            named.extend(snapshot.files.iter().map(|entry| entry.file));
+        }
+        for request in self.requests.list().await? {
+            named.insert(request.sealed.owner);
+            let dossier = self.open_dossier(&request).await?;
+            let written = dossier.steps.iter().flat_map(|step| &step.prepared.written);
+            named.extend(written.map(|entry| entry.file));
+        }
+        for batch in self.ledger.unfinished(None).await? {
+            named.insert(batch.journal);
+            let plan = batch.plan.unwrap_or_default();
+            let files = [plan.vault, plan.landing, plan.quarantine, plan.quarantine_replaced];
+            named.extend(files.iter().flatten().map(|entry| entry.file));
+        }
+        Ok(named)
+    }
+}
