@@ -24,6 +24,11 @@ pub fn custos_binary() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// The folder that all profiles share.
+pub(crate) fn target_folder(running: &Path) -> Option<&Path> {
+    profile_folder(running)?.parent()
+}
+
 /// `target/ci` of both `target/ci/deps/it-0123` and `target/ci/bench`.
 fn profile_folder(running: &Path) -> Option<&Path> {
     let folder = running.parent()?;

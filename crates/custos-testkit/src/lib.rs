@@ -1,4 +1,5 @@
-//! What tests and developer tasks share: a clock, the workspace's own facts and its tidy rules.
+//! What tests and developer tasks share: a clock, servers to run against, the workspace's own facts
+//! and its tidy rules.
 //!
 //! Nothing here reaches a release: no product crate depends on it outside its tests. It knows the
 //! vocabulary and Cargo, and neither Arrow nor an async runtime nor any policy; grants for tests
@@ -22,10 +23,13 @@ mod crate_map;
 mod custos_binary;
 mod dependency_tree;
 mod fake_clock;
+mod free_port;
 mod metadata;
+mod openbao;
 mod sample_data;
 mod sources;
 pub mod tidy;
+mod tools;
 mod workspace;
 
 pub use cargo::{cargo, host_triple};
@@ -34,6 +38,7 @@ pub use custos_binary::custos_binary;
 pub use dependency_tree::DependencyTree;
 pub use fake_clock::FakeClock;
 pub use metadata::Package;
+pub use openbao::OpenBao;
 pub use sample_data::data_dir;
 pub use sources::{SourceFile, Sources};
 pub use workspace::{CRATES, Workspace, workspace_root};
