@@ -11,7 +11,8 @@ fn erase(custos: &Custos, wait: &str) -> serde_json::Value {
     erase_subject(custos, SUBJECT, wait)
 }
 
-fn erase_subject(custos: &Custos, subject: &str, wait: &str) -> serde_json::Value {
+/// Asks for a person to be erased and waits for a level.
+pub(crate) fn erase_subject(custos: &Custos, subject: &str, wait: &str) -> serde_json::Value {
     let args = [
         "request",
         "open",

@@ -26,15 +26,20 @@ impl Custos {
     /// A shop with all rows loaded, resolved, and consent of both customers.
     pub(crate) fn shop() -> Self {
         let custos = Self::new();
-        let file = custos.orders("orders.csv", &ROWS);
-        custos.ingest(&shipped_contract("pos_orders.yaml"), &file).ok();
-        custos.run(&["resolve"]).ok();
-        custos.consents(&[
+        custos.fill();
+        custos
+    }
+
+    /// Loads all rows, resolves, and imports consent of both customers.
+    pub(crate) fn fill(&self) {
+        let file = self.orders("orders.csv", &ROWS);
+        self.ingest(&shipped_contract("pos_orders.yaml"), &file).ok();
+        self.run(&["resolve"]).ok();
+        self.consents(&[
             "customer_id,M-ANA,analytics,given,2026-01-01T00:00:00Z,v1,web,pos",
             "customer_id,M-BO,analytics,given,2026-01-01T00:00:00Z,v1,web,pos",
             "customer_id,M-BO,marketing.advertising.first_party,given,2026-01-01T00:00:00Z,v1,web,pos",
         ]);
-        custos
     }
 
     /// Imports consent records.

@@ -67,13 +67,23 @@ impl Run {
 #[derive(Debug)]
 pub(crate) struct Custos {
     dir: TempDir,
+    environment: Vec<(String, String)>,
 }
 
 impl Custos {
     /// A new installation with the principals `analyst`, `marketer` and `officer`.
     pub(crate) fn new() -> Self {
-        let custos = Self { dir: tempfile::tempdir().expect("a temporary folder") };
-        Run::of(run_program(&["init", custos.path("shop").to_str().expect("a path")])).ok();
+        Self::initialised(&[], Vec::new())
+    }
+
+    /// A new installation made with these further arguments, whose programs run in this
+    /// environment.
+    pub(crate) fn initialised(arguments: &[&str], environment: Vec<(String, String)>) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let custos = Self { dir, environment };
+        let mut init = Command::new(program());
+        init.arg("init").arg(custos.path("shop")).args(arguments).envs(custos.environment.clone());
+        Run::of(init.stdin(Stdio::null()).output().expect("the program starts")).ok();
         for role in ["analyst", "marketer", "officer"] {
             custos.run(&["principal", "add", role, "--role", role, "--json"]).ok();
         }
@@ -97,6 +107,7 @@ impl Custos {
         let mut command = Command::new(program());
         command.arg("--config").arg(self.path("shop/custos.toml")).args(args);
         command.stdin(Stdio::null()).env_remove("CUSTOS_CONFIG").env_remove("CUSTOS_DATA");
+        command.envs(self.environment.clone());
         command
     }
 

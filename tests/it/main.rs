@@ -20,6 +20,8 @@ mod governance;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod object_store;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod real_data;

@@ -12,6 +12,7 @@
 //! Read first: [`Contract`], [`Reader`], then `load.rs` for the way of a file into the lake.
 
 mod batch_builder;
+mod compactor;
 mod contract;
 mod error;
 mod ledger;
@@ -26,6 +27,7 @@ mod row;
 mod subjects;
 mod tables;
 
+pub use compactor::Compactor;
 pub use contract::{
     Column, Contract, ContractProblem, CsvFormat, Format, Header, IdentifierSpec, LogicalType,
     NdjsonFormat, Range, Status, Unattributed, WriteMode,

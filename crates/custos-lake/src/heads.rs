@@ -98,7 +98,7 @@ fn mac(
     key.mac(&[table.as_str().as_bytes(), &version.to_be_bytes(), previous, live])
 }
 
-/// The SHA-256 over ids, digests and lengths of live files, which are in the order of their ids.
+/// The SHA-256 over ids, digests, lengths and levels of live files, which are in the order of their ids.
 fn digest(live: &[FileEntry]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for entry in live {
@@ -106,6 +106,7 @@ fn digest(live: &[FileEntry]) -> [u8; 32] {
         hasher.update(entry.sha256);
         hasher.update(entry.bytes.to_be_bytes());
         hasher.update(entry.rows.to_be_bytes());
+        hasher.update([entry.level]);
     }
     hasher.finalize().into()
 }

@@ -11,6 +11,7 @@
 //! Read first: [`TableSpec`] (what a table is made of), [`Table`] (snapshot, write, commit),
 //! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects).
 
+mod compact;
 mod error;
 mod file_cache;
 mod heads;
@@ -19,6 +20,7 @@ mod log;
 mod objects;
 mod open_file;
 mod parquet_crypto;
+mod reseal;
 pub mod rewrite;
 mod spec;
 mod storage;
@@ -26,6 +28,7 @@ mod table;
 pub mod vault;
 mod writer;
 
+pub use compact::{Compacted, Layout};
 pub use error::LakeError;
 pub use heads::{HeadStore, TableHead};
 pub use log::{CommitOutcome, FileEntry, Snapshot};

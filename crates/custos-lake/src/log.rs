@@ -28,6 +28,7 @@ use crate::{HeadStore, LakeError, TableHead, TableSpec};
 
 const TAG_FILE: &str = "custos.file";
 const TAG_DIGEST: &str = "custos.sha256";
+const TAG_LEVEL: &str = "custos.level";
 const COMMIT_ID: &str = "custos.commit_id";
 
 /// Writers that may get ahead of one commit before it gives up.
@@ -50,6 +51,10 @@ pub struct FileEntry {
     pub rows: u64,
     /// The SHA-256 of its bytes.
     pub sha256: [u8; 32],
+    /// 0 as loaded, 1 sorted by subject.
+    pub level: u8,
+    /// When it became live, in milliseconds since 1970; 0 before that.
+    pub since: i64,
 }
 
 /// The live files of a table at one version.
@@ -351,7 +356,11 @@ fn entry(name: &TableName, add: &Add) -> Result<FileEntry, LakeError> {
         return Err(foreign("a file that is not at its own path"));
     }
     let bytes = u64::try_from(add.size).map_err(|_| foreign("a file without a length"))?;
-    Ok(FileEntry { file, path: add.path.clone(), bytes, rows, sha256 })
+    let level = tag(TAG_LEVEL)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| foreign("a file without a level"))?;
+    let (path, since) = (add.path.clone(), add.modification_time);
+    Ok(FileEntry { file, path, bytes, rows, sha256, level, since })
 }
 
 fn log_entry(commit: &Commit, version: u64, head: &HeadEntry) -> CommitData {
@@ -372,6 +381,7 @@ fn tags(entry: &FileEntry) -> HashMap<String, Option<String>> {
     HashMap::from([
         (TAG_FILE.to_owned(), Some(entry.file.to_string())),
         (TAG_DIGEST.to_owned(), Some(encode_hex(&entry.sha256))),
+        (TAG_LEVEL.to_owned(), Some(entry.level.to_string())),
     ])
 }
 

@@ -278,6 +278,17 @@ impl OpenFile {
         &self.subjects
     }
 
+    /// The decrypted footer.
+    pub(crate) fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
+    /// Whether the file has every column of its table, in their order.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.metadata.schema().fields().len() == self.places.len()
+            && self.places.iter().enumerate().all(|(at, place)| *place == Some(at))
+    }
+
     pub(crate) const fn classes(&self) -> &BTreeSet<KeyClass> {
         &self.classes
     }

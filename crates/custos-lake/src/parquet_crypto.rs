@@ -20,11 +20,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::{LakeError, TableSpec};
 
-/// Rows of one row group.
-pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
-
 /// What binds a file to its place: table and file id, as the log gives them.
-fn aad(table: &TableName, file: FileId) -> Vec<u8> {
+pub(crate) fn aad(table: &TableName, file: FileId) -> Vec<u8> {
     format!("custos/1|{table}|{file}").into_bytes()
 }
 
@@ -32,6 +29,7 @@ fn aad(table: &TableName, file: FileId) -> Vec<u8> {
 pub(crate) fn writer_properties(
     spec: &TableSpec,
     secrets: &FileSecrets,
+    group_rows: usize,
 ) -> Result<WriterProperties, LakeError> {
     let file = secrets.file();
     let fail = |operation| LakeError::Parquet { table: spec.name().clone(), file, operation };
@@ -47,7 +45,7 @@ pub(crate) fn writer_properties(
     let level = ZstdLevel::try_new(1).map_err(|_| fail("compressed"))?;
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(group_rows))
         .set_statistics_enabled(EnabledStatistics::None)
         .with_file_encryption_properties(encryption)
         .build())

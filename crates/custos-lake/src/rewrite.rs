@@ -16,7 +16,9 @@ use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use crate::log::FileEntry;
-use crate::{Access, ColumnRole, LakeError, OpenFile, RowRange, Table, TableWriter};
+use crate::reseal::Resealer;
+use crate::writer::{self, FileLayout};
+use crate::{Access, ColumnRole, LakeError, OpenFile, RowRange, Table};
 
 const BATCH_ROWS: usize = 8192;
 
@@ -152,15 +154,19 @@ pub async fn prepare(
         rows_dropped: 0,
         cells_cleared: 0,
     };
-    let mut writer = table.writer();
     for file in table.open(&snapshot.files, access).await? {
         if !holds(table, &file, selection, access).await? {
             continue;
         }
-        copy_without(table, &file, selection, access, &mut writer, &mut prepared).await?;
+        // A file replaces a file, so that what was sorted stays sorted.
+        match selection {
+            Selection::Subjects(subjects) if file.is_complete() => {
+                carry_without(table, &file, subjects, access, &mut prepared).await?;
+            }
+            _ => copy_without(table, &file, selection, access, &mut prepared).await?,
+        }
         prepared.replaced.push(file.entry().clone());
     }
-    prepared.written = writer.finish().await?;
     Ok(prepared)
 }
 
@@ -177,34 +183,124 @@ async fn holds(
     }
 }
 
+/// Replaces a file by one without the selected rows, all of it decoded and encoded anew.
 async fn copy_without(
     table: &Table,
     file: &OpenFile,
     selection: Selection<'_>,
     access: Access<'_>,
-    writer: &mut TableWriter<'_>,
     prepared: &mut Prepared,
 ) -> Result<(), LakeError> {
-    let columns: Vec<_> = (0..table.spec().columns().len()).collect();
+    let mut writer = table.writer_of(FileLayout::like(file));
     for row_group in 0..file.row_groups().len() {
-        let range = RowRange { row_group, rows: None };
-        let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
-        while let Some(batch) = batches.try_next().await? {
-            let gone = selection.selected(batch.column(selection.row_column()));
-            let kept = not(&gone)
-                .and_then(|keep| filter_record_batch(&batch, &keep))
-                .map_err(|_| shape(table, "rows could not be filtered"))?;
-            prepared.rows_dropped += (batch.num_rows() - kept.num_rows()) as u64;
-            let kept = match selection {
-                Selection::Subjects(subjects) => clear_cells(table, &kept, subjects, prepared)?,
-                Selection::Bytes { .. } => kept,
-            };
-            if kept.num_rows() > 0 {
-                writer.write(&kept).await?;
-            }
+        for batch in kept(table, file, row_group, selection, access, prepared).await? {
+            writer.write(&batch).await?;
         }
     }
+    prepared.written.extend(writer.finish().await?);
     Ok(())
+}
+
+/// Replaces a file by one without the subjects, in which row groups that do not name them are
+/// carried over.
+async fn carry_without(
+    table: &Table,
+    file: &OpenFile,
+    subjects: &RoaringBitmap,
+    access: Access<'_>,
+    prepared: &mut Prepared,
+) -> Result<(), LakeError> {
+    let selection = Selection::Subjects(subjects);
+    let mut writer = Resealer::begin(table, file).await?;
+    let mut left = RoaringBitmap::new();
+    let mut rows = 0;
+    for (row_group, rows_before) in file.row_groups().into_iter().enumerate() {
+        let named = subjects_of_group(table, file, row_group, access).await?;
+        if named.is_disjoint(subjects) {
+            writer.carry(row_group)?;
+            left |= named;
+            rows += rows_before as u64;
+            continue;
+        }
+        let batches = kept(table, file, row_group, selection, access, prepared).await?;
+        let rows_after: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        if rows_after > 0 {
+            writer.write(&batches)?;
+            for batch in &batches {
+                name_subjects(table, batch, &table.spec().subject_columns(), &mut left)?;
+            }
+            rows += rows_after;
+        }
+    }
+    if !writer.has_rows() {
+        return writer.abandon().await;
+    }
+    writer.footer_entry(writer::subjects_entry(&left)?);
+    let (id, bytes) = writer.finish()?;
+    let level = file.entry().level;
+    prepared.written.push(writer::put(table, id, bytes, rows, level).await?);
+    Ok(())
+}
+
+/// All subjects that rows of a row group name, in any role.
+async fn subjects_of_group(
+    table: &Table,
+    file: &OpenFile,
+    row_group: usize,
+    access: Access<'_>,
+) -> Result<RoaringBitmap, LakeError> {
+    let columns = table.spec().subject_columns();
+    let places: Vec<usize> = (0..columns.len()).collect();
+    let mut named = RoaringBitmap::new();
+    let range = RowRange { row_group, rows: None };
+    let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
+    while let Some(batch) = batches.try_next().await? {
+        name_subjects(table, &batch, &places, &mut named)?;
+    }
+    Ok(named)
+}
+
+fn name_subjects(
+    table: &Table,
+    batch: &RecordBatch,
+    columns: &[usize],
+    subjects: &mut RoaringBitmap,
+) -> Result<(), LakeError> {
+    for &at in columns {
+        writer::add_subjects(batch.column(at), subjects)
+            .ok_or_else(|| shape(table, "a subject id is outside the range of subjects"))?;
+    }
+    Ok(())
+}
+
+/// The rows of a row group that stay, with the cells of selected subjects cleared.
+async fn kept(
+    table: &Table,
+    file: &OpenFile,
+    row_group: usize,
+    selection: Selection<'_>,
+    access: Access<'_>,
+    prepared: &mut Prepared,
+) -> Result<Vec<RecordBatch>, LakeError> {
+    let columns: Vec<_> = (0..table.spec().columns().len()).collect();
+    let range = RowRange { row_group, rows: None };
+    let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
+    let mut left = Vec::new();
+    while let Some(batch) = batches.try_next().await? {
+        let gone = selection.selected(batch.column(selection.row_column()));
+        let kept = not(&gone)
+            .and_then(|keep| filter_record_batch(&batch, &keep))
+            .map_err(|_| shape(table, "rows could not be filtered"))?;
+        prepared.rows_dropped += (batch.num_rows() - kept.num_rows()) as u64;
+        let kept = match selection {
+            Selection::Subjects(subjects) => clear_cells(table, &kept, subjects, prepared)?,
+            Selection::Bytes { .. } => kept,
+        };
+        if kept.num_rows() > 0 {
+            left.push(kept);
+        }
+    }
+    Ok(left)
 }
 
 fn clear_cells(

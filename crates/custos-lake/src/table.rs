@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::file_cache::FileCache;
 use crate::log::{Commit, CommitOutcome, FileEntry, Snapshot, TableLog};
+use crate::writer::FileLayout;
 use crate::{
     Access, HeadStore, LakeError, OpenFile, SealedObjects, Storage, TableSpec, TableWriter,
 };
@@ -126,6 +127,11 @@ impl Table {
         TableWriter::new(self)
     }
 
+    /// Begins to write rows into new files cut in a certain way.
+    pub(crate) const fn writer_of(&self, layout: FileLayout) -> TableWriter<'_> {
+        TableWriter::with_layout(self, layout)
+    }
+
     /// Makes files live and others not, in one step.
     pub async fn commit(
         &self,
@@ -203,6 +209,10 @@ impl Table {
 
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     pub(crate) fn keys(&self) -> &KeyService {

@@ -20,12 +20,12 @@ use crate::rewrite::Selection;
 const CANARY: &str = "canary-7f3a@example.test";
 
 /// A lake in a temporary folder, with real keys.
-struct World {
+pub(crate) struct World {
     folder: TempDir,
-    keys: Arc<KeyService>,
-    clock: Arc<FakeClock>,
+    pub(crate) keys: Arc<KeyService>,
+    pub(crate) clock: Arc<FakeClock>,
     heads: Arc<MemoryHeads>,
-    policy: PolicySet,
+    pub(crate) policy: PolicySet,
 }
 
 /// The newest heads, as a control store keeps them.
@@ -49,7 +49,7 @@ impl HeadStore for MemoryHeads {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ring = LocalKeyRing::create(&folder.path().join("keys")).unwrap();
         let store = Arc::new(MemorySecretStore::default());
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    fn lake(&self) -> Lake {
+    pub(crate) fn lake(&self) -> Lake {
         let storage = Storage::folder(&self.folder.path().join("lake")).unwrap();
         let heads = Arc::<MemoryHeads>::clone(&self.heads);
         Lake::new(storage, Arc::clone(&self.keys), heads, Arc::<FakeClock>::clone(&self.clock))

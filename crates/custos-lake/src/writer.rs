@@ -17,13 +17,37 @@ use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
 use crate::log::FileEntry;
-use crate::{LakeError, Table, parquet_crypto};
+use crate::{LakeError, OpenFile, Table, parquet_crypto};
 
 /// Key of the footer entry that holds the file's subjects, sealed with the footer.
 pub(crate) const SUBJECTS_ENTRY: &str = "custos.subjects";
 
-/// Rows after which a file is closed and the next begun.
-const FILE_ROWS_MAX: usize = 1_000_000;
+/// The level of files as loads leave them.
+pub(crate) const LOADED: u8 = 0;
+
+/// The level of files that are sorted by subject.
+pub(crate) const SORTED: u8 = 1;
+
+/// How files are cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileLayout {
+    pub(crate) level: u8,
+    /// Rows after which a file is closed and the next begun.
+    pub(crate) file_rows: usize,
+    /// Rows of one row group.
+    pub(crate) group_rows: usize,
+}
+
+impl FileLayout {
+    /// Rows as they come.
+    const AS_LOADED: Self = Self { level: LOADED, file_rows: 1_000_000, group_rows: 131_072 };
+
+    /// That of another file.
+    pub(crate) fn like(file: &OpenFile) -> Self {
+        let group_rows = file.row_groups().into_iter().max().unwrap_or(1);
+        Self { level: file.entry().level, file_rows: usize::MAX, group_rows }
+    }
+}
 
 /// Writes rows into new encrypted files of a table.
 ///
@@ -31,6 +55,7 @@ const FILE_ROWS_MAX: usize = 1_000_000;
 /// names them.
 pub struct TableWriter<'a> {
     table: &'a Table,
+    layout: FileLayout,
     current: Option<OpenWriter>,
     finished: Vec<FileEntry>,
 }
@@ -43,11 +68,11 @@ struct OpenWriter {
 }
 
 impl OpenWriter {
-    async fn begin(table: &Table) -> Result<Self, LakeError> {
+    async fn begin(table: &Table, layout: FileLayout) -> Result<Self, LakeError> {
         let spec = table.spec();
         let classes: Vec<_> = spec.classes().into_iter().collect();
         let secrets = table.keys().create_file_secrets(&classes).await?;
-        let properties = parquet_crypto::writer_properties(spec, &secrets)?;
+        let properties = parquet_crypto::writer_properties(spec, &secrets, layout.group_rows)?;
         let writer = ArrowWriter::try_new_with_options(
             Vec::new(),
             Arc::clone(spec.schema()),
@@ -70,7 +95,11 @@ impl fmt::Debug for TableWriter<'_> {
 
 impl<'a> TableWriter<'a> {
     pub(crate) const fn new(table: &'a Table) -> Self {
-        Self { table, current: None, finished: Vec::new() }
+        Self::with_layout(table, FileLayout::AS_LOADED)
+    }
+
+    pub(crate) const fn with_layout(table: &'a Table, layout: FileLayout) -> Self {
+        Self { table, layout, current: None, finished: Vec::new() }
     }
 
     /// Writes the rows of a batch, whose schema is the table's.
@@ -79,12 +108,12 @@ impl<'a> TableWriter<'a> {
         while from < batch.num_rows() {
             let mut open = match self.current.take() {
                 Some(open) => open,
-                None => OpenWriter::begin(self.table).await?,
+                None => OpenWriter::begin(self.table, self.layout).await?,
             };
-            let rows = (FILE_ROWS_MAX - open.rows).min(batch.num_rows() - from);
+            let rows = (self.layout.file_rows - open.rows).min(batch.num_rows() - from);
             self.append(&mut open, &batch.slice(from, rows))?;
             from += rows;
-            if open.rows >= FILE_ROWS_MAX {
+            if open.rows >= self.layout.file_rows {
                 self.close(open).await?;
             } else {
                 self.current = Some(open);
@@ -114,23 +143,9 @@ impl<'a> TableWriter<'a> {
 
     async fn close(&mut self, mut open: OpenWriter) -> Result<(), LakeError> {
         let file = open.secrets.file();
-        open.writer.append_key_value_metadata(KeyValue::new(
-            SUBJECTS_ENTRY.to_owned(),
-            BASE64.encode(bitmap_bytes(&open.subjects)?),
-        ));
+        open.writer.append_key_value_metadata(subjects_entry(&open.subjects)?);
         let bytes = open.writer.into_inner().map_err(|_| self.failed(file, "finished"))?;
-        let entry = FileEntry {
-            file,
-            path: format!("{file}.parquet"),
-            bytes: bytes.len() as u64,
-            rows: open.rows as u64,
-            sha256: Sha256::digest(&bytes).into(),
-        };
-        self.table
-            .store()
-            .put(&Path::from(entry.path.as_str()), bytes.into())
-            .await
-            .map_err(LakeError::storage("writing a data file"))?;
+        let entry = put(self.table, file, bytes, open.rows as u64, self.layout.level).await?;
         self.finished.push(entry);
         Ok(())
     }
@@ -140,7 +155,37 @@ impl<'a> TableWriter<'a> {
     }
 }
 
-fn add_subjects(column: &dyn Array, subjects: &mut RoaringBitmap) -> Option<()> {
+/// Stores a finished file under its own name.
+pub(crate) async fn put(
+    table: &Table,
+    file: FileId,
+    bytes: Vec<u8>,
+    rows: u64,
+    level: u8,
+) -> Result<FileEntry, LakeError> {
+    let entry = FileEntry {
+        file,
+        path: format!("{file}.parquet"),
+        bytes: bytes.len() as u64,
+        rows,
+        sha256: Sha256::digest(&bytes).into(),
+        level,
+        since: 0,
+    };
+    table
+        .store()
+        .put(&Path::from(entry.path.as_str()), bytes.into())
+        .await
+        .map_err(LakeError::storage("writing a data file"))?;
+    Ok(entry)
+}
+
+/// The footer's list of the subjects in a file.
+pub(crate) fn subjects_entry(subjects: &RoaringBitmap) -> Result<KeyValue, LakeError> {
+    Ok(KeyValue::new(SUBJECTS_ENTRY.to_owned(), BASE64.encode(bitmap_bytes(subjects)?)))
+}
+
+pub(crate) fn add_subjects(column: &dyn Array, subjects: &mut RoaringBitmap) -> Option<()> {
     let rids = column.as_any().downcast_ref::<Int64Array>()?;
     let mut last = None;
     for rid in rids.iter().flatten() {

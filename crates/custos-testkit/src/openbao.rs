@@ -1,8 +1,7 @@
 //! A real OpenBao server for one test.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::free_port::free_port;
+use crate::http_status::http_status;
 use crate::tools::Tool;
 
 const TOOL: Tool =
@@ -179,17 +179,8 @@ impl OpenBao {
         Ok(())
     }
 
-    /// The status of `GET /v1/sys/health`, if somebody answers.
     fn health(&self) -> Option<u16> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-        let request = "GET /v1/sys/health HTTP/1.1\r\nHost: bao\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        // Who is gone already need not be told.
-        let _closed = stream.shutdown(Shutdown::Both);
-        answer.split_whitespace().nth(1)?.parse().ok()
+        http_status(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), "/v1/sys/health")
     }
 }
 

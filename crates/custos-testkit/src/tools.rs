@@ -16,7 +16,8 @@ pub(crate) struct Tool {
     pub(crate) package: &'static str,
     /// Its exact version, so that every run tests against the same.
     pub(crate) version: &'static str,
-    /// The program's path below `site-packages`.
+    /// The program's path below the environment's folder if it begins with `bin/`, else below
+    /// `site-packages`.
     pub(crate) program: &'static str,
 }
 
@@ -37,7 +38,11 @@ impl Tool {
             self.install_into(&folder).with_context(|| format!("`{name}` was not installed"))?;
             fs::write(&done, "")?;
         }
-        let program = site_packages(&folder)?.join(self.program);
+        let home = match self.program.starts_with("bin/") {
+            true => folder,
+            false => site_packages(&folder)?,
+        };
+        let program = home.join(self.program);
         ensure!(program.is_file(), "`{name}` carries no `{}`", self.program);
         Ok(program)
     }

@@ -76,6 +76,8 @@ pub(crate) enum Command {
     /// Give and take access.
     #[command(subcommand)]
     Principal(PrincipalCommand),
+    /// Sort loaded files by subject into larger ones: faster queries and erasures.
+    Compact(JsonArg),
     /// Check every invariant, finish what a crash cut off, and clear what it left.
     Doctor(JsonArg),
     /// Serve HTTP.

@@ -3,6 +3,7 @@
 mod audit;
 mod build;
 mod certificate;
+mod compact;
 mod consent;
 mod doctor;
 mod ingest;
@@ -50,6 +51,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(&open(config).await?, &command).await,
         Command::Keys(command) => keys::run(&open(config).await?, &command).await,
         Command::Principal(command) => principal::run(&open(config).await?, &command).await,
+        Command::Compact(args) => compact::run(&open(config).await?, &args).await,
         Command::Doctor(args) => doctor::run(&open(config).await?, &args).await,
         Command::Serve => serve(open(config).await?).await,
     }

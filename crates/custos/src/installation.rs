@@ -8,7 +8,7 @@ use custos_audit::AuditLog;
 use custos_core::{Clock, ErrorKind, PrincipalId, StoreError};
 use custos_erasure::{ErasureParts, ErasureService};
 use custos_gateway::Authenticator;
-use custos_ingest::{Contract, Ingest, IngestError, Ledger, Resolver};
+use custos_ingest::{Compactor, Contract, Ingest, IngestError, Ledger, Resolver};
 use custos_keys::{KeyService, Kms, LocalKeyRing};
 use custos_lake::{Lake, Storage, vault};
 use custos_models::{ModelFiles, Models};
@@ -103,6 +103,17 @@ impl Installation {
         Resolver::new(
             self.lake.clone(),
             Arc::clone(&self.keys),
+            Arc::new(self.store.clone()),
+            Arc::clone(&self.policy),
+            Arc::clone(&self.audit),
+            Arc::clone(&self.clock),
+        )
+    }
+
+    /// What sorts loaded files.
+    pub(crate) fn compactor(&self) -> Compactor {
+        Compactor::new(
+            self.lake.clone(),
             Arc::new(self.store.clone()),
             Arc::clone(&self.policy),
             Arc::clone(&self.audit),

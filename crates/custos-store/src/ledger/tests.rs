@@ -14,6 +14,8 @@ fn batch(number: u8, source: &str, state: BatchState) -> Batch {
         bytes: u64::from(number),
         rows: 3,
         sha256: [number; 32],
+        level: 0,
+        since: 0,
     };
     Batch {
         id: BatchId::from_random([number; 16]),

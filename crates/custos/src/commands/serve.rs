@@ -7,6 +7,7 @@ use std::time::Duration;
 use custos_core::PrincipalId;
 use custos_erasure::ErasureService;
 use custos_gateway::Gateway;
+use custos_ingest::Compactor;
 use custos_policy::Principal;
 use tokio::net::TcpListener;
 
@@ -31,19 +32,25 @@ pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
     let listener = TcpListener::bind(installation.config.http).await?;
     output::note(format!("serving http://{}", listener.local_addr()?));
     let erasure = Arc::clone(&gateway.erasure);
+    let compactor = installation.compactor();
     tokio::select! {
         served = custos_gateway::serve(listener, gateway, ended()) => served?,
-        never = work(&erasure, "custos.worker".parse()?) => match never {},
+        never = work(&erasure, &compactor, "custos.worker".parse()?) => match never {},
     }
     Ok(())
 }
 
-/// Goes on with verified requests, those that a crash or a lost client left included.
-async fn work(erasure: &ErasureService, id: PrincipalId) -> Infallible {
+/// Goes on with verified requests, those that a crash or a lost client left included, and then
+/// sorts what was loaded.
+async fn work(erasure: &ErasureService, compactor: &Compactor, id: PrincipalId) -> Infallible {
+    let actor = id.to_string();
     let worker = Principal { id, roles: vec!["officer".to_owned()] };
     loop {
         if let Err(error) = erasure.work(&worker).await {
             tracing::error!(%error, "a request could not be worked on");
+        }
+        if let Err(error) = compactor.run(&actor, &|_| ()).await {
+            tracing::error!(%error, "loaded files could not be sorted");
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -1,0 +1,327 @@
+//! Small files as larger ones, sorted by subject.
+//!
+//! Loads leave files in the order rows came in. A compaction takes the rows of many of them and
+//! writes files that each cover a range of subjects: a person's rows then lie together, so that
+//! visible rows are long runs, a person's rows are a few pages, and an erasure rewrites little.
+//! Rows that a newer version of their record supersedes are left out.
+//!
+//! Memory is bounded by [`Layout::slice_rows`]: the rows of one range of subjects at a time are
+//! gathered from all files, sorted and written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanBufferBuilder, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::Int64Type;
+use custos_core::{BatchId, FileId};
+use custos_keys::{DestructionCause, random_bytes};
+use custos_policy::MaintenanceGrant;
+use futures::TryStreamExt;
+use serde::Serialize;
+
+use crate::log::FileEntry;
+use crate::writer::{FileLayout, LOADED, SORTED};
+use crate::{Access, ColumnRole, CommitOutcome, LakeError, OpenFile, RowRange, Table};
+
+const BATCH_ROWS: usize = 8_192;
+
+/// How compacted files are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Rows of a file.
+    pub file_rows: usize,
+    /// Rows of a row group, the least that an erasure has to write anew.
+    pub group_rows: usize,
+    /// Rows held in memory at a time.
+    pub slice_rows: usize,
+    /// Loaded rows that are sorted together at most; what is beyond waits for the next run, so
+    /// that each run covers a span of time.
+    pub run_rows: u64,
+    /// Loaded files below which nothing is done.
+    pub files_min: usize,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            file_rows: 262_144,
+            group_rows: 16_384,
+            slice_rows: 524_288,
+            run_rows: 16_000_000,
+            files_min: 8,
+        }
+    }
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Compacted {
+    /// Files that were replaced.
+    pub files_before: u64,
+    /// Files that replace them.
+    pub files_after: u64,
+    /// Bytes of the files that were replaced.
+    pub bytes_before: u64,
+    /// Bytes of the files that replace them.
+    pub bytes_after: u64,
+    /// Rows that were written.
+    pub rows: u64,
+    /// Rows left out since a newer version of their record is there.
+    pub superseded: u64,
+}
+
+impl Table {
+    /// Sorts the rows that were loaded since the last compaction, if there are enough files of
+    /// them, and destroys the secrets of the files it replaced.
+    ///
+    /// Only for who holds off erasures and other compactions of this table; loads may go on. A
+    /// crash loses nothing: files that no log names are leftovers, and so are those that were
+    /// replaced.
+    pub async fn compact(
+        &self,
+        grant: &MaintenanceGrant,
+        layout: Layout,
+    ) -> Result<Compacted, LakeError> {
+        let chosen = choose(self.snapshot().await?.files, layout);
+        if chosen.is_empty() {
+            return Ok(Compacted::default());
+        }
+        let source = Source::read(self, &chosen, Access::Maintenance(grant)).await?;
+        let written = source.write(self, layout).await?;
+        let compacted = Compacted {
+            files_before: chosen.len() as u64,
+            files_after: written.len() as u64,
+            bytes_before: chosen.iter().map(|entry| entry.bytes).sum(),
+            bytes_after: written.iter().map(|entry| entry.bytes).sum(),
+            rows: written.iter().map(|entry| entry.rows).sum(),
+            superseded: source.superseded,
+        };
+        let id = BatchId::from_random(random_bytes()?);
+        let (gone, done, cause) = match self.commit(id, written.clone(), chosen.clone()).await? {
+            CommitOutcome::Committed(_) => (chosen, compacted, DestructionCause::Replaced),
+            // Somebody rewrote a file first: what was written is of rows that may be gone.
+            CommitOutcome::Conflict => (written, Compacted::default(), DestructionCause::Abandoned),
+        };
+        let files: Vec<FileId> = gone.iter().map(|entry| entry.file).collect();
+        self.forget(&files);
+        self.keys().destroy(&files, cause, &**self.clock()).await?;
+        self.delete_bytes(&gone).await?;
+        Ok(done)
+    }
+}
+
+/// The loaded files that one compaction takes, oldest first.
+fn choose(files: Vec<FileEntry>, layout: Layout) -> Vec<FileEntry> {
+    let mut loaded: Vec<_> = files.into_iter().filter(|entry| entry.level == LOADED).collect();
+    let rows: u64 = loaded.iter().map(|entry| entry.rows).sum();
+    if loaded.len() < layout.files_min && rows < layout.file_rows as u64 {
+        return Vec::new();
+    }
+    loaded.sort_by_key(|entry| (entry.since, entry.file));
+    let mut taken = 0;
+    loaded.retain(|entry| {
+        let fits = taken == 0 || taken + entry.rows <= layout.run_rows;
+        taken += if fits { entry.rows } else { 0 };
+        fits
+    });
+    loaded
+}
+
+/// The rows of files, by their subjects.
+struct Source<'a> {
+    files: Vec<SourceFile>,
+    access: Access<'a>,
+    superseded: u64,
+}
+
+struct SourceFile {
+    file: Arc<OpenFile>,
+    /// The subject of each row; nothing for a row that is superseded.
+    subjects: Vec<Option<u32>>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads whom each row is about, and which rows are superseded among these.
+    async fn read(
+        table: &Table,
+        entries: &[FileEntry],
+        access: Access<'a>,
+    ) -> Result<Self, LakeError> {
+        let versions = Versions::of(table);
+        let columns: Vec<usize> =
+            std::iter::once(0).chain(versions.iter().flat_map(|columns| columns.0)).collect();
+        let mut newest = Newest::default();
+        let mut files = Vec::with_capacity(entries.len());
+        let mut superseded = 0;
+        for (at, file) in table.open(entries, access).await?.into_iter().enumerate() {
+            let mut subjects = Vec::new();
+            for row_group in 0..file.row_groups().len() {
+                let range = RowRange { row_group, rows: None };
+                let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
+                while let Some(batch) = batches.try_next().await? {
+                    let rids = batch.column(0).as_primitive::<Int64Type>().values();
+                    let from = subjects.len();
+                    subjects.extend(rids.iter().map(|&rid| u32::try_from(rid).ok()));
+                    if versions.is_some() {
+                        newest.add(&batch, at, from).ok_or_else(|| damaged(&file))?;
+                    }
+                }
+            }
+            if subjects.iter().any(Option::is_none) {
+                return Err(damaged(&file));
+            }
+            files.push(SourceFile { file, subjects });
+        }
+        for (file, row) in newest.superseded {
+            files[file].subjects[row] = None;
+            superseded += 1;
+        }
+        Ok(Self { files, access, superseded })
+    }
+
+    /// Writes all rows, sorted by subject; those of one subject keep their order.
+    async fn write(&self, table: &Table, layout: Layout) -> Result<Vec<FileEntry>, LakeError> {
+        let Layout { file_rows, group_rows, .. } = layout;
+        let mut writer = table.writer_of(FileLayout { level: SORTED, file_rows, group_rows });
+        for subjects in self.slices(layout.slice_rows) {
+            let batches = self.gather(table, subjects).await?;
+            for batch in sorted(&batches).ok_or_else(|| shape(table))? {
+                writer.write(&batch?).await?;
+            }
+        }
+        writer.finish().await
+    }
+
+    /// Ranges of subjects with at most `rows` rows each, unless one subject alone has more.
+    fn slices(&self, rows: usize) -> Vec<std::ops::RangeInclusive<u32>> {
+        let mut counts: HashMap<u32, usize> = HashMap::new();
+        for subject in self.files.iter().flat_map(|file| file.subjects.iter().flatten()) {
+            *counts.entry(*subject).or_default() += 1;
+        }
+        let mut counts: Vec<(u32, usize)> = counts.into_iter().collect();
+        counts.sort_unstable();
+        let mut slices: Vec<std::ops::RangeInclusive<u32>> = Vec::new();
+        let mut held = 0;
+        for (subject, count) in counts {
+            match slices.last_mut() {
+                Some(slice) if held + count <= rows => {
+                    *slice = *slice.start()..=subject;
+                    held += count;
+                }
+                _ => {
+                    slices.push(subject..=subject);
+                    held = count;
+                }
+            }
+        }
+        slices
+    }
+
+    /// The rows about some subjects, in the order of files and rows.
+    async fn gather(
+        &self,
+        table: &Table,
+        subjects: std::ops::RangeInclusive<u32>,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
+        let mut batches = Vec::new();
+        for SourceFile { file, subjects: of_rows } in &self.files {
+            let mut from = 0;
+            for (row_group, rows) in file.row_groups().into_iter().enumerate() {
+                let wanted = bits(&of_rows[from..from + rows], &subjects);
+                from += rows;
+                if wanted.count_set_bits() == 0 {
+                    continue;
+                }
+                let range = RowRange { row_group, rows: Some(wanted) };
+                let read = file.read(self.access, &columns, range, BATCH_ROWS)?;
+                batches.extend(read.try_collect::<Vec<_>>().await?);
+            }
+        }
+        Ok(batches)
+    }
+}
+
+fn bits(subjects: &[Option<u32>], wanted: &std::ops::RangeInclusive<u32>) -> BooleanBuffer {
+    let mut bits = BooleanBufferBuilder::new(subjects.len());
+    for subject in subjects {
+        bits.append(subject.is_some_and(|subject| wanted.contains(&subject)));
+    }
+    bits.finish()
+}
+
+/// Rows of batches in the order of their subjects, batch by batch.
+fn sorted(
+    batches: &[RecordBatch],
+) -> Option<impl Iterator<Item = Result<RecordBatch, LakeError>> + '_> {
+    let mut order: Vec<(i64, usize, usize)> = Vec::new();
+    for (at, batch) in batches.iter().enumerate() {
+        let rids = batch.column(0).as_primitive_opt::<Int64Type>()?;
+        order.extend(rids.values().iter().enumerate().map(|(row, &rid)| (rid, at, row)));
+    }
+    order.sort_unstable();
+    let places: Vec<(usize, usize)> = order.into_iter().map(|(_, at, row)| (at, row)).collect();
+    let sources: Vec<&RecordBatch> = batches.iter().collect();
+    let chunks: Vec<Vec<(usize, usize)>> =
+        places.chunks(BATCH_ROWS).map(<[(usize, usize)]>::to_vec).collect();
+    Some(chunks.into_iter().map(move |chunk| {
+        interleave_record_batch(&sources, &chunk).map_err(|source| LakeError::Storage {
+            operation: "sorting rows",
+            source: source.into(),
+        })
+    }))
+}
+
+/// The columns that tell versions of a record apart, in tables that have them.
+struct Versions([usize; 2]);
+
+impl Versions {
+    fn of(table: &Table) -> Option<Self> {
+        let key = table.spec().position_of(ColumnRole::Key)?;
+        let version = table.spec().position_of(ColumnRole::Version)?;
+        Some(Self([key, version]))
+    }
+}
+
+/// The newest version of each record, and the rows that it supersedes.
+#[derive(Default)]
+struct Newest {
+    of_key: HashMap<[u8; 16], (i64, usize, usize)>,
+    superseded: Vec<(usize, usize)>,
+}
+
+impl Newest {
+    /// Takes in a batch with subject, key and version of rows.
+    fn add(&mut self, batch: &RecordBatch, file: usize, from: usize) -> Option<()> {
+        let keys = batch.column(1).as_binary_opt::<i32>()?;
+        let versions = batch.column(2).as_primitive_opt::<Int64Type>()?;
+        for (at, (key, &version)) in keys.iter().zip(versions.values()).enumerate() {
+            let row = (version, file, from + at);
+            let best = self.of_key.entry(key?.try_into().ok()?).or_insert(row);
+            if *best == row {
+                continue;
+            }
+            // Of equal versions the content is equal too, and the first is kept.
+            let older = if row.0 > best.0 { std::mem::replace(best, row) } else { row };
+            self.superseded.push((older.1, older.2));
+        }
+        Some(())
+    }
+}
+
+fn damaged(file: &OpenFile) -> LakeError {
+    LakeError::Integrity {
+        table: file.table().clone(),
+        file: file.entry().file,
+        what: "a subject, key or version in it cannot be right",
+    }
+}
+
+fn shape(table: &Table) -> LakeError {
+    LakeError::Shape { table: table.name().clone(), what: "its subjects are no integers".into() }
+}
+
+#[cfg(test)]
+mod tests;

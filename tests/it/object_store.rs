@@ -1,0 +1,74 @@
+//! A lake in a bucket: the same guarantees as in a folder.
+
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use custos_testkit::SeaweedFs;
+
+use crate::crash::{ROWS, many_orders};
+use crate::erasure::erase_subject;
+use crate::fixtures::CANARY;
+use crate::harness::{Custos, files_below, shipped_contract};
+
+fn in_bucket(server: &SeaweedFs) -> Custos {
+    server.bucket("shop").expect("a bucket");
+    Custos::initialised(&["--lake", "s3://shop/cells/eu"], server.environment())
+}
+
+#[test]
+fn a_lake_in_a_versioned_bucket_answers_and_forgets() {
+    let server = SeaweedFs::start().expect("a server");
+    let custos = in_bucket(&server);
+    custos.fill();
+    assert!(!custos.path("shop/lake").exists(), "nothing is stored here");
+    let sql = "select order_id from orders order by order_id";
+    assert_eq!(custos.sql("officer", "legal_claims", sql).len(), 3);
+    let view = erase_subject(&custos, "customer_id@pos:M-ANA", "L2");
+    assert_eq!(view["level"], "L2", "{view}");
+    assert_eq!(custos.sql("officer", "legal_claims", sql).len(), 1);
+    custos.healthy();
+    // The bucket keeps every version, and in none of them is anything to read.
+    for (path, bytes) in files_below(&server.folder()) {
+        let text = String::from_utf8_lossy(&bytes).to_lowercase();
+        assert!(!text.contains(CANARY), "{}", path.display());
+    }
+}
+
+#[test]
+fn writers_on_one_bucket_lose_nothing_though_one_is_killed() {
+    let server = SeaweedFs::start().expect("a server");
+    let custos = in_bucket(&server);
+    let (contract, file) = (shipped_contract("pos_orders.yaml"), many_orders(&custos));
+    let (contract, file) = (contract.to_str().expect("a path"), file.to_str().expect("a path"));
+    let load = || {
+        let mut command = custos.command(&["ingest", "--contract", contract, "--json", file]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    };
+    let mut writers: Vec<Child> = (0..3).map(|_| load()).collect();
+    sleep(Duration::from_millis(700));
+    writers[0].kill().expect("it is killed or has ended");
+    for (place, writer) in writers.into_iter().enumerate() {
+        let output = writer.wait_with_output().expect("it ended");
+        assert!(place == 0 || output.status.success(), "{output:?}");
+    }
+    custos.healthy();
+    let rows = custos.sql("officer", "legal_claims", "select count(*) as n from orders");
+    assert_eq!(rows[0]["n"], ROWS - 4);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_reached_is_an_error_with_a_remedy_and_without_secrets() {
+    let settings = [
+        ("AWS_ENDPOINT", "http://127.0.0.1:1"),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "custos"),
+        ("AWS_SECRET_ACCESS_KEY", CANARY),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let custos = Custos::initialised(&["--lake", "s3://shop/lake"], settings.into());
+    let sql = ["sql", "--as", "analyst", "--purpose", "analytics", "select 1 as one"];
+    let run = custos.run(&sql).fails(8, &["bucket"]);
+    assert!(!run.err.contains(CANARY), "{run:?}");
+}
