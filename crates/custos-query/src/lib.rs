@@ -4,7 +4,8 @@
 //! table of such a plan is an opaque leaf that opens files against a
 //! [`ReadGrant`](custos_policy::ReadGrant), shows only rows whose subject is visible for the
 //! purpose now, masks columns, replaces internal ids by keyed ones, and tells the planner nothing
-//! about what it hides.
+//! about what it hides. What does not fit in memory goes into sealed files without a name, and
+//! how a statement ends is in the audit log even if its caller has left.
 //!
 //! This crate alone holds a DataFusion session. It does not know wire formats, contracts, where
 //! consent is stored, or how files are encrypted.
@@ -13,17 +14,27 @@
 //! through or not.
 
 mod allow;
+mod budget;
 mod error;
 mod governor;
+mod limits;
 mod mask;
+mod memory;
 mod person_ids;
 mod population;
+mod resources;
 mod row_bits;
+mod row_stream;
+mod running;
 mod scan;
 mod scrub;
+mod shortage;
 mod source;
+mod spill;
 
 pub use error::QueryError;
-pub use governor::{Catalog, Executor, Governed, Governor, RowStream, View};
+pub use governor::{Catalog, Executor, Governed, Governor, View};
+pub use limits::Limits;
 pub use population::{Epochs, Population, Visibility};
+pub use row_stream::RowStream;
 pub use source::GovernedSource;

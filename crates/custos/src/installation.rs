@@ -120,6 +120,7 @@ impl Installation {
             catalog,
             Arc::clone(&self.keys),
             Arc::clone(&self.clock),
+            self.config.limits.clone(),
         )?;
         let executor = Executor::new(
             Arc::new(self.store.clone()),
