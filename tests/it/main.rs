@@ -20,6 +20,8 @@ mod governance;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod real_data;
 #[cfg(test)]
 mod tidy;
