@@ -14,6 +14,8 @@ mod doors;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod governance;

@@ -289,6 +289,16 @@ impl ErasureService {
         Ok(views)
     }
 
+    /// The accounts that a request is about.
+    pub async fn subjects_of(
+        &self,
+        id: RequestId,
+        by: &Principal,
+    ) -> Result<Vec<Rid>, ErasureError> {
+        self.check(by)?;
+        Ok(self.load(id).await?.1.subjects)
+    }
+
     /// Files that a request has written but not yet put into their table.
     pub async fn files_in_work(
         &self,

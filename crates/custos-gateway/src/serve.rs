@@ -17,13 +17,16 @@ use crate::gateway::{App, Gateway};
 use crate::observe::observe;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
-use crate::{health, privacy, sql};
+use crate::{health, keys, privacy, sql};
 
 /// Longest body with a statement.
 const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
 
 /// Longest body about a privacy request.
 const PRIVACY_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest body with a reference to a key.
+const KEY_BODY_BYTES_MAX: usize = 1024;
 
 /// How long requests may go on after the shutdown began.
 const DRAIN_SECONDS_MAX: u64 = 30;
@@ -75,10 +78,12 @@ fn router(app: App) -> Router {
         .route("/v1/privacy/requests/{id}", get(privacy::show))
         .route("/v1/privacy/requests/{id}/verify", post(privacy::verify))
         .layer(DefaultBodyLimit::max(PRIVACY_BODY_BYTES_MAX));
+    let key = post(keys::unwrap).layer(DefaultBodyLimit::max(KEY_BODY_BYTES_MAX));
     let router = Router::new()
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/v1/sql", sql)
+        .route("/v1/keys/unwrap", key)
         .merge(privacy)
         .fallback(nothing_here);
     router.layer(from_fn(observe)).with_state(app)

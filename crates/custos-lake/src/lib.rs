@@ -9,9 +9,11 @@
 //! column, files, and who may open which class of them.
 //!
 //! Read first: [`TableSpec`] (what a table is made of), [`Table`] (snapshot, write, commit),
-//! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects).
+//! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects). [`ExportFile`] is
+//! what leaves the lake.
 
 mod error;
+mod export_file;
 mod file_cache;
 mod log;
 mod objects;
@@ -24,6 +26,7 @@ pub mod vault;
 mod writer;
 
 pub use error::LakeError;
+pub use export_file::{ExportFile, KeyReference};
 pub use log::{CommitOutcome, FileEntry, Snapshot};
 pub use objects::SealedObjects;
 pub use open_file::{Access, OpenFile, RowRange};

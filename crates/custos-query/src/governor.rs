@@ -36,6 +36,7 @@ use crate::row_bits::RowBitsCache;
 use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
 use crate::scan::GovernedTable;
+use crate::subjects_read::SubjectsRead;
 use crate::{GovernedSource, Limits, QueryError, allow};
 
 const CATALOG: &str = "custos";
@@ -119,6 +120,7 @@ pub struct Governed<P> {
     plan: P,
     state: SessionState,
     lent: Lent,
+    subjects: Option<Arc<SubjectsRead>>,
     principal: Principal,
     purpose: Purpose,
     tables: Vec<String>,
@@ -130,6 +132,13 @@ impl<P> fmt::Debug for Governed<P> {
             .field("purpose", &self.purpose)
             .field("tables", &self.tables)
             .finish_non_exhaustive()
+    }
+}
+
+impl<P> Governed<P> {
+    /// Has it recorded whose rows are read; complete once the answer is.
+    pub(crate) fn record_subjects(&mut self) -> Arc<SubjectsRead> {
+        Arc::clone(self.subjects.get_or_insert_default())
     }
 }
 
@@ -210,6 +219,7 @@ impl Governor {
             plan,
             state: outside.state,
             lent,
+            subjects: None,
             principal: principal.clone(),
             purpose: purpose.clone(),
             tables,
@@ -548,6 +558,9 @@ impl Executor {
         let visibility = self.visibility().await?;
         let mut state = governed.state.clone();
         state.config_mut().set_extension(visibility);
+        if let Some(subjects) = &governed.subjects {
+            state.config_mut().set_extension(Arc::clone(subjects));
+        }
         let plan =
             state.create_physical_plan(&governed.plan).await.map_err(QueryError::from_planning)?;
         allow::physical(&*plan)?;
@@ -608,4 +621,4 @@ impl Executor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

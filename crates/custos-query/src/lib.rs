@@ -5,7 +5,8 @@
 //! [`ReadGrant`](custos_policy::ReadGrant), shows only rows whose subject is visible for the
 //! purpose now, masks columns, replaces internal ids by keyed ones, and tells the planner nothing
 //! about what it hides. What does not fit in memory goes into sealed files without a name, and
-//! how a statement ends is in the audit log even if its caller has left.
+//! how a statement ends is in the audit log even if its caller has left. An [`ExportService`] takes
+//! an answer out in a file, under a key that it gives out and can take back.
 //!
 //! This crate alone holds a DataFusion session. It does not know wire formats, contracts, where
 //! consent is stored, or how files are encrypted.
@@ -16,6 +17,7 @@
 mod allow;
 mod budget;
 mod error;
+mod export;
 mod governor;
 mod limits;
 mod mask;
@@ -31,8 +33,13 @@ mod scrub;
 mod shortage;
 mod source;
 mod spill;
+mod subjects_read;
 
 pub use error::QueryError;
+pub use export::{
+    Export, ExportError, ExportFormat, ExportLease, ExportLedger, ExportParts, ExportService,
+    ExportState, NewExport, StoredExport,
+};
 pub use governor::{Catalog, Executor, Governed, Governor, View};
 pub use limits::Limits;
 pub use population::{Epochs, Population, Visibility};

@@ -13,7 +13,7 @@ use custos_keys::{KeyService, Kms, LocalKeyRing};
 use custos_lake::{Lake, vault};
 use custos_models::{ModelFiles, Models};
 use custos_policy::{PolicyFiles, PolicySet, Principal};
-use custos_query::{Executor, Governor};
+use custos_query::{Executor, ExportParts, ExportService, Governor};
 use custos_store::Store;
 
 use crate::clock::SystemClock;
@@ -130,6 +130,17 @@ impl Installation {
             Arc::clone(&self.clock),
         );
         Ok(Engine { governor: Arc::new(governor), executor: Arc::new(executor), models })
+    }
+
+    /// What takes rows out.
+    pub(crate) fn exports(&self) -> ExportService {
+        ExportService::new(ExportParts {
+            keys: Arc::clone(&self.keys),
+            ledger: Arc::new(self.store.clone()),
+            policy: Arc::clone(&self.policy),
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+        })
     }
 
     /// What handles requests for erasure.

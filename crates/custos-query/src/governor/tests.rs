@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::Epochs;
 
-const CANARY: &str = "canary-7f3a";
+pub(crate) const CANARY: &str = "canary-7f3a";
 const MIB: u64 = 1 << 20;
 
 /// A sort, an aggregate, a window and a distinct, none of which fits in little memory.
@@ -56,24 +56,24 @@ impl Population for Everybody {
 }
 
 /// A lake with one published table, and somebody who may see all of it.
-struct World {
-    folder: TempDir,
-    keys: Arc<KeyService>,
-    policy: Arc<PolicySet>,
-    clock: Arc<FakeClock>,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) keys: Arc<KeyService>,
+    pub(crate) policy: Arc<PolicySet>,
+    pub(crate) clock: Arc<FakeClock>,
     lake: Lake,
-    table: Table,
-    audit: Arc<AuditLog>,
+    pub(crate) table: Table,
+    pub(crate) audit: Arc<AuditLog>,
 }
 
 /// What runs statements in a world.
-struct Doors {
-    governor: Governor,
-    executor: Arc<Executor>,
+pub(crate) struct Doors {
+    pub(crate) governor: Governor,
+    pub(crate) executor: Arc<Executor>,
 }
 
 impl World {
-    async fn with_rows(rows: i64) -> Self {
+    pub(crate) async fn with_rows(rows: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("spill")).unwrap();
         let ring = LocalKeyRing::create(&folder.path().join("keys")).unwrap();
@@ -109,7 +109,7 @@ impl World {
         self.table.commit(id, written, Vec::new()).await.unwrap();
     }
 
-    fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits::with_spill_in(self.folder.path().join("spill"))
     }
 
@@ -119,7 +119,7 @@ impl World {
         Limits { statement_memory_bytes: 32 * MIB * partitions, ..self.limits() }
     }
 
-    async fn doors(&self, limits: Limits) -> Doors {
+    pub(crate) async fn doors(&self, limits: Limits) -> Doors {
         self.doors_over(Everybody { answers: true }, limits).await
     }
 
@@ -161,7 +161,7 @@ impl World {
         open.collect()
     }
 
-    async fn entries(&self) -> Vec<Entry> {
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
         let exported = self.audit.export(0, 1_000).await.unwrap();
         exported.iter().map(|entry| entry.entry().unwrap()).collect()
     }
@@ -181,9 +181,8 @@ impl World {
 
 impl Doors {
     async fn govern(&self, sql: &str) -> Result<Governed<LogicalPlan>, QueryError> {
-        let officer =
-            Principal { id: "officer".parse().unwrap(), roles: vec!["officer".to_owned()] };
-        self.governor.govern(sql, &officer, &"legal_claims".parse().unwrap()).await
+        let purpose = "legal_claims".parse().unwrap();
+        self.governor.govern(sql, &principal("officer"), &purpose).await
     }
 
     async fn run(&self, sql: &str) -> Result<RowStream, QueryError> {
@@ -200,6 +199,11 @@ impl Doors {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Somebody of this role.
+pub(crate) fn principal(role: &str) -> Principal {
+    Principal { id: role.parse().unwrap(), roles: vec![role.to_owned()] }
 }
 
 fn spec() -> TableSpec {

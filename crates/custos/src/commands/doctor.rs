@@ -9,7 +9,7 @@ use custos_ingest::{Contract, Lease, Ledger};
 use custos_keys::{DestructionCause, KeyService, SecretStore};
 use custos_lake::{Access, SealedObjects, Table, vault};
 use custos_policy::MaintenanceJob;
-use custos_query::Population;
+use custos_query::{ExportLedger, Population};
 use roaring::RoaringBitmap;
 use serde::Serialize;
 
@@ -161,12 +161,16 @@ async fn clear_leftovers(
 ) -> Result<Finding, Failure> {
     // No request is sealed under a secret that no list names yet while this is held.
     let _sealing = installation.store.lease_requests().await?;
+    let _exporting = installation.store.lease_exports().await?;
     let mut finding = Finding::new(Invariant::I9);
     let mut named = seen.files.clone();
     named.insert(KeyService::root_owner());
     for request in RequestStore::list(&installation.store).await? {
         named.insert(request.sealed.owner);
         named.extend(installation.erasure()?.files_in_work(&request).await?);
+    }
+    for export in installation.store.exports().await? {
+        named.extend([export.id, export.sealed.owner]);
     }
     for batch in installation.store.unfinished(None).await? {
         named.insert(batch.journal);
