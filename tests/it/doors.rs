@@ -22,14 +22,14 @@ print(answer.read().decode())
 "#;
 
 /// A serving installation.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     url: String,
     log: BufReader<std::process::ChildStderr>,
 }
 
 impl Server {
-    fn start(custos: &Custos) -> Self {
+    pub(crate) fn start(custos: &Custos) -> Self {
         let mut command = custos.command(&["serve"]);
         command.env("CUSTOS_SERVER_HTTP", "127.0.0.1:0").stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -40,7 +40,12 @@ impl Server {
         Self { child, url, log }
     }
 
-    fn ask(
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    pub(crate) fn ask(
         &self,
         method: &str,
         path: &str,
@@ -68,7 +73,7 @@ impl Server {
     }
 
     /// Ends it and returns what it logged.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
         let mut log = String::new();

@@ -14,11 +14,15 @@ mod doors;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod governance;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod object_store;
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub enum Action {
     Maintenance,
     /// Took data out of the platform.
     Export,
+    /// Gave out the key of an export, to read it.
+    ExportOpened,
+    /// Destroyed the key of an export.
+    ExportRevoked,
 }
 
 /// How it went.

@@ -23,6 +23,8 @@ pub use certificate::{
 pub use dossier::Verified;
 pub use error::ErasureError;
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
-pub use service::{Cleared, ErasureParts, ErasureService, NewRequest, Quiet, RequestView};
+pub use service::{
+    Cleared, ErasureParts, ErasureService, NewRequest, OtherOwners, Quiet, RequestView,
+};
 pub use state::{IllegalStep, Level, State, UnknownLevel};
 pub use subject::{SubjectRef, SubjectRefError};

@@ -18,7 +18,7 @@ use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
-pub use leftovers::{Cleared, Quiet};
+pub use leftovers::{Cleared, OtherOwners, Quiet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -76,6 +76,7 @@ pub struct ErasureService {
     ingest: Arc<Ingest>,
     ledger: Arc<dyn Ledger>,
     requests: Arc<dyn RequestStore>,
+    others: Arc<dyn OtherOwners>,
     keys: Arc<KeyService>,
     destruction: Destruction,
     policy: Arc<PolicySet>,
@@ -94,6 +95,8 @@ pub struct ErasureParts {
     pub ledger: Arc<dyn Ledger>,
     /// The record of requests.
     pub requests: Arc<dyn RequestStore>,
+    /// Whose secrets are not leftovers although no table names them.
+    pub others: Arc<dyn OtherOwners>,
     /// The keys to destroy.
     pub keys: Arc<KeyService>,
     /// How finally the KMS destroys them.
@@ -114,13 +117,14 @@ impl ErasureService {
             ingest,
             ledger,
             requests,
+            others,
             keys,
             destruction,
             policy,
             audit,
             clock,
         } = parts;
-        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock }
+        Self { lake, ingest, ledger, requests, others, keys, destruction, policy, audit, clock }
     }
 
     /// Receives a request. When it returns, the person is in no query that starts from now on.
@@ -286,6 +290,16 @@ impl ErasureService {
             views.push(view(&request, &dossier));
         }
         Ok(views)
+    }
+
+    /// The accounts that a request is about.
+    pub async fn subjects_of(
+        &self,
+        id: RequestId,
+        by: &Principal,
+    ) -> Result<Vec<Rid>, ErasureError> {
+        self.check(by)?;
+        Ok(self.load(id).await?.1.subjects)
     }
 
     fn check(&self, by: &Principal) -> Result<(), ErasureError> {

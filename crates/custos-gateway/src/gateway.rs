@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use custos_audit::AuditLog;
 use custos_core::Clock;
 use custos_erasure::ErasureService;
-use custos_query::{Executor, Governor};
+use custos_query::{Executor, ExportService, Governor};
 
 use crate::Authenticator;
 use crate::tasks::Tasks;
@@ -20,6 +20,8 @@ pub struct Gateway {
     pub executor: Arc<Executor>,
     /// Handles privacy requests.
     pub erasure: Arc<ErasureService>,
+    /// Gives out the keys of exports.
+    pub exports: Arc<ExportService>,
     /// Tells who is asking.
     pub authenticator: Arc<dyn Authenticator>,
     /// Where refused attempts at privacy requests are recorded.

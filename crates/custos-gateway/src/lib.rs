@@ -5,6 +5,7 @@
 //! | address | what it does |
 //! |---|---|
 //! | `POST /v1/sql` | runs a statement for a purpose and streams its rows as JSON |
+//! | `POST /v1/keys/unwrap` | gives out the key of an export, to read it elsewhere |
 //! | `POST /v1/privacy/requests` | receives a request for erasure |
 //! | `GET /v1/privacy/requests/{id}` | shows a request |
 //! | `POST /v1/privacy/requests/{id}/verify` | records who verified a request |
@@ -25,6 +26,7 @@ mod caller;
 mod error;
 mod gateway;
 mod health;
+mod keys;
 mod observe;
 mod privacy;
 mod serve;

@@ -17,7 +17,7 @@ use crate::gateway::{App, Gateway};
 use crate::observe::observe;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
-use crate::{health, privacy, sql};
+use crate::{health, keys, privacy, sql};
 
 /// Longest body with a statement.
 const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
@@ -25,19 +25,24 @@ const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
 /// Longest body about a privacy request.
 const PRIVACY_BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// Longest body with a reference to a key.
+const KEY_BODY_BYTES_MAX: usize = 1024;
+
 /// How long requests may go on after the shutdown began.
 const DRAIN_SECONDS_MAX: u64 = 30;
 
 /// Answers requests on `listener` until `shutdown` completes.
 ///
 /// Then no connection is accepted any more, and what was begun has 30 seconds to end. Work for
-/// privacy requests is resumable, and statements only read, so what is cut off does no harm.
+/// privacy requests is resumable, and statements only read, so what is cut off does no harm; that
+/// statements were cut off is in the audit log when this returns.
 pub async fn serve(
     listener: TcpListener,
     state: Gateway,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let tasks = Arc::new(Tasks::default());
+    let executor = Arc::clone(&state.executor);
     let app = App { gateway: state, tasks: Arc::clone(&tasks) };
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
@@ -55,13 +60,15 @@ pub async fn serve(
             sleep(Duration::from_secs(DRAIN_SECONDS_MAX)).await;
         }
     };
-    tokio::select! {
+    let served = tokio::select! {
         done = done => done,
         () = overdue => {
             tracing::warn!("requests did not end in time and are cut off");
             Ok(())
         }
-    }
+    };
+    executor.close().await;
+    served
 }
 
 fn router(app: App) -> Router {
@@ -71,10 +78,12 @@ fn router(app: App) -> Router {
         .route("/v1/privacy/requests/{id}", get(privacy::show))
         .route("/v1/privacy/requests/{id}/verify", post(privacy::verify))
         .layer(DefaultBodyLimit::max(PRIVACY_BODY_BYTES_MAX));
+    let key = post(keys::unwrap).layer(DefaultBodyLimit::max(KEY_BODY_BYTES_MAX));
     let router = Router::new()
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/v1/sql", sql)
+        .route("/v1/keys/unwrap", key)
         .merge(privacy)
         .fallback(nothing_here);
     router.layer(from_fn(observe)).with_state(app)

@@ -21,6 +21,7 @@
 
 pub mod aead;
 pub mod conformance;
+mod disclosed;
 mod error;
 mod file_secrets;
 mod hex;
@@ -37,6 +38,7 @@ mod shred;
 mod signing;
 mod stream;
 
+pub use disclosed::DisclosedKey;
 pub use error::KeyError;
 pub use file_secrets::FileSecrets;
 pub use kms::{Destruction, Kms};

@@ -31,6 +31,8 @@ pub enum DestructionCause {
     JournalFolded,
     /// The object was never committed.
     Abandoned,
+    /// What was exported is to be readable no more.
+    Revoked,
 }
 
 impl DestructionCause {
@@ -41,6 +43,7 @@ impl DestructionCause {
             Self::Replaced => "replaced",
             Self::JournalFolded => "journal_folded",
             Self::Abandoned => "abandoned",
+            Self::Revoked => "revoked",
         }
     }
 
@@ -48,7 +51,7 @@ impl DestructionCause {
     pub const fn request(self) -> Option<RequestId> {
         match self {
             Self::Erasure(request) => Some(request),
-            Self::Replaced | Self::JournalFolded | Self::Abandoned => None,
+            Self::Replaced | Self::JournalFolded | Self::Abandoned | Self::Revoked => None,
         }
     }
 }

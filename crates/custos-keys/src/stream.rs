@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::mem;
 
 use aes_gcm::Aes256Gcm;
 use zeroize::{Zeroize, Zeroizing};
@@ -15,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::aead::{OVERHEAD_BYTES, cipher, open_with, seal_with};
 use crate::{KeyError, Secret, random_bytes};
 
+/// Longest plain text of a frame.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 const STREAM_ID_BYTES: usize = 16;
 
@@ -67,18 +69,32 @@ pub struct SealedWriter<W: Write> {
     inner: W,
     frames: Frames,
     gathered: Gathered,
+    frame_bytes: usize,
 }
 
 impl<W: Write> SealedWriter<W> {
     /// Starts a stream that opens only with the same secret and the same `aad`.
-    pub fn new(mut inner: W, secret: &Secret, aad: &[u8]) -> io::Result<Self> {
+    pub fn new(inner: W, secret: &Secret, aad: &[u8]) -> io::Result<Self> {
+        Self::with_frame_bytes(inner, secret, aad, FRAME_BYTES_MAX)
+    }
+
+    /// Does [`SealedWriter::new`] with frames of at most `frame_bytes` bytes of plain text, from
+    /// 1 byte to 1 MiB. A writer holds that much memory.
+    pub fn with_frame_bytes(
+        mut inner: W,
+        secret: &Secret,
+        aad: &[u8],
+        frame_bytes: usize,
+    ) -> io::Result<Self> {
+        let frame_bytes = frame_bytes.clamp(1, FRAME_BYTES_MAX);
         let stream = random_bytes().map_err(io::Error::other)?;
         inner.write_all(&stream)?;
         Ok(Self {
             inner,
             frames: Frames::new(secret, stream, aad),
             // Never grows, so no copy of plain bytes is left behind by a move.
-            gathered: Gathered(Vec::with_capacity(FRAME_BYTES_MAX)),
+            gathered: Gathered(Vec::with_capacity(frame_bytes)),
+            frame_bytes,
         })
     }
 
@@ -105,10 +121,10 @@ impl<W: Write> SealedWriter<W> {
 
 impl<W: Write> Write for SealedWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.gathered.0.len() == FRAME_BYTES_MAX {
+        if self.gathered.0.len() == self.frame_bytes {
             self.put_frame(false)?;
         }
-        let taken = bytes.len().min(FRAME_BYTES_MAX - self.gathered.0.len());
+        let taken = bytes.len().min(self.frame_bytes - self.gathered.0.len());
         self.gathered.0.extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
@@ -158,7 +174,29 @@ pub struct SealedReader<R: Read> {
 }
 
 impl<R: Read> SealedReader<R> {
-    fn next_frame(&mut self) -> io::Result<()> {
+    /// What the stream is read from.
+    pub const fn get_ref(&self) -> &R {
+        &self.inner
+    }
+
+    /// The plain bytes of the next frame, or what [`Read`] left of the present one; `None` after
+    /// the end.
+    ///
+    /// Needs no more of the stream than that frame, so a stream may be read while it is still
+    /// written, up to where it was flushed.
+    pub fn read_frame(&mut self) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        if self.taken == self.opened.len() {
+            if self.ended {
+                return Ok(None);
+            }
+            self.open_frame()?;
+        }
+        let mut frame = mem::take(&mut self.opened);
+        frame.drain(..mem::take(&mut self.taken));
+        Ok(Some(frame))
+    }
+
+    fn open_frame(&mut self) -> io::Result<()> {
         let mut head = [0; 5];
         self.inner.read_exact(&mut head)?;
         let [a, b, c, d, flag] = head;
@@ -195,7 +233,7 @@ impl<R: Read> Read for SealedReader<R> {
             if self.ended || into.is_empty() {
                 return Ok(0);
             }
-            self.next_frame()?;
+            self.open_frame()?;
         }
         let count = into.len().min(self.opened.len() - self.taken);
         into[..count].copy_from_slice(&self.opened[self.taken..self.taken + count]);

@@ -108,6 +108,12 @@ pub enum LakeError {
         /// What was being done, as a participle.
         operation: &'static str,
     },
+    /// Encoding an export failed. The library's text may quote data, so it is not shown.
+    #[error("the export could not be {operation}")]
+    Export {
+        /// What was being done, as a participle.
+        operation: &'static str,
+    },
     /// Too many other writers were faster.
     #[error("table `{table}` is being changed by others; the commit lost {attempts} times")]
     Contention {
@@ -144,6 +150,7 @@ impl Classify for LakeError {
             | Self::Shredded { .. }
             | Self::Parquet { .. } => ErrorKind::Integrity,
             Self::NotGranted { .. } | Self::WrongGrant { .. } => ErrorKind::Denied,
+            Self::Export { .. } => ErrorKind::Unavailable,
             Self::Shape { .. } | Self::NoSuchName => ErrorKind::Internal,
             Self::Contention { .. } => ErrorKind::Conflict,
             Self::Location { .. } => ErrorKind::Invalid,
@@ -159,6 +166,10 @@ impl Classify for LakeError {
             }
             Self::Storage { .. } | Self::Log { .. } => Some(
                 "check that the lake's folder or bucket exists, is writable and has space".into(),
+            ),
+            Self::Export { .. } => Some(
+                "check that the disk has space, and cast columns of unusual types to VARCHAR"
+                    .into(),
             ),
             Self::Contention { .. } => Some("repeat the command".into()),
             Self::Location { .. } => Some(

@@ -5,7 +5,9 @@
 //! keyed hash over the table, the version, the head before and the live files that result. The
 //! control store remembers the newest head, since an old copy of a whole log is whole in itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use custos_core::{StoreError, TableName};
@@ -41,6 +43,38 @@ pub trait HeadStore: fmt::Debug + Send + Sync {
 
     /// Remembers a head unless a newer one is known.
     async fn advance(&self, table: &TableName, head: &TableHead) -> Result<(), StoreError>;
+}
+
+/// Heads in memory, for tests and tools.
+#[derive(Debug, Default)]
+pub struct MemoryHeads(Mutex<BTreeMap<TableName, TableHead>>);
+
+impl MemoryHeads {
+    /// Makes a head the newest of a table whatever was there, or forgets the table's.
+    pub fn set(&self, table: &TableName, head: Option<TableHead>) {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match head {
+            Some(head) => heads.insert(table.clone(), head),
+            None => heads.remove(table),
+        };
+    }
+}
+
+#[async_trait]
+impl HeadStore for MemoryHeads {
+    async fn head(&self, table: &TableName) -> Result<Option<TableHead>, StoreError> {
+        let heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(heads.get(table).copied())
+    }
+
+    async fn advance(&self, table: &TableName, head: &TableHead) -> Result<(), StoreError> {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = heads.entry(table.clone()).or_insert(*head);
+        if known.version < head.version {
+            *known = *head;
+        }
+        Ok(())
+    }
 }
 
 /// A head as it stands in the log: the hashes in hexadecimal digits.

@@ -9,10 +9,12 @@
 //! column, files, and who may open which class of them.
 //!
 //! Read first: [`TableSpec`] (what a table is made of), [`Table`] (snapshot, write, commit),
-//! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects).
+//! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects). [`ExportFile`] is
+//! what leaves the lake.
 
 mod compact;
 mod error;
+mod export_file;
 mod file_cache;
 mod heads;
 mod hex;
@@ -30,7 +32,8 @@ mod writer;
 
 pub use compact::{Compacted, Layout};
 pub use error::LakeError;
-pub use heads::{HeadStore, TableHead};
+pub use export_file::{ExportFile, KeyReference};
+pub use heads::{HeadStore, MemoryHeads, TableHead};
 pub use log::{CommitOutcome, FileEntry, Snapshot};
 pub use objects::SealedObjects;
 pub use open_file::{Access, OpenFile, RowRange};

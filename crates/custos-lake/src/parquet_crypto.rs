@@ -20,6 +20,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::{LakeError, TableSpec};
 
+/// Rows of one row group, where nothing else is asked for.
+pub(crate) const ROW_GROUP_ROWS: usize = 131_072;
+
 /// What binds a file to its place: table and file id, as the log gives them.
 pub(crate) fn aad(table: &TableName, file: FileId) -> Vec<u8> {
     format!("custos/1|{table}|{file}").into_bytes()
@@ -49,6 +52,38 @@ pub(crate) fn writer_properties(
         .set_statistics_enabled(EnabledStatistics::None)
         .with_file_encryption_properties(encryption)
         .build())
+}
+
+/// Properties of an export: footer and all columns sealed under its one secret, and its footer
+/// naming with `key_metadata` how a reader asks for it.
+///
+/// The place that binds the file is stored in it, since other engines have no way to be told.
+pub(crate) fn export_properties(
+    secrets: &FileSecrets,
+    key_metadata: Vec<u8>,
+) -> Option<WriterProperties> {
+    let encryption = FileEncryptionProperties::builder(key(secrets, KeyClass::Core)?)
+        .with_footer_key_metadata(key_metadata)
+        .with_aad_prefix(format!("custos/export/1|{}", secrets.file()).into_bytes())
+        .with_aad_prefix_storage(true)
+        .build()
+        .ok()?;
+    Some(
+        plain_export_properties()?
+            .into_builder()
+            .with_file_encryption_properties(encryption)
+            .build(),
+    )
+}
+
+/// Properties of an export in clear.
+pub(crate) fn plain_export_properties() -> Option<WriterProperties> {
+    let level = ZstdLevel::try_new(1).ok()?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    Some(properties.build())
 }
 
 /// Properties that open the columns whose secrets are present, for this table and file only.

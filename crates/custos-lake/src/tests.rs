@@ -1,11 +1,9 @@
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
-use async_trait::async_trait;
-use custos_core::{BatchId, Classify, ErrorKind, KeyClass, StoreError, TableName, Timestamp};
+use custos_core::{BatchId, Classify, ErrorKind, KeyClass, Timestamp};
 use custos_keys::{DestructionCause, KeyService, LocalKeyRing, MemorySecretStore, random_bytes};
 use custos_policy::{MaintenanceGrant, MaintenanceJob, PolicyFiles, PolicySet};
 use custos_testkit::{FakeClock, workspace_root};
@@ -26,26 +24,6 @@ pub(crate) struct World {
     pub(crate) clock: Arc<FakeClock>,
     heads: Arc<MemoryHeads>,
     pub(crate) policy: PolicySet,
-}
-
-/// The newest heads, as a control store keeps them.
-#[derive(Debug, Default)]
-struct MemoryHeads(Mutex<BTreeMap<TableName, TableHead>>);
-
-#[async_trait]
-impl HeadStore for MemoryHeads {
-    async fn head(&self, table: &TableName) -> Result<Option<TableHead>, StoreError> {
-        Ok(self.0.lock().unwrap().get(table).copied())
-    }
-
-    async fn advance(&self, table: &TableName, head: &TableHead) -> Result<(), StoreError> {
-        let mut heads = self.0.lock().unwrap();
-        let known = heads.entry(table.clone()).or_insert(*head);
-        if known.version < head.version {
-            *known = *head;
-        }
-        Ok(())
-    }
 }
 
 impl World {
@@ -415,9 +393,9 @@ async fn a_commit_that_another_process_made_is_believed_by_its_chain() {
     }
     // As if the control store had not heard of them yet.
     let old = TableHead { version: 0, ..world.heads.head(spec().name()).await.unwrap().unwrap() };
-    world.heads.0.lock().unwrap().insert(spec().name().clone(), old);
+    world.heads.set(spec().name(), Some(old));
     is_tampered(numbers(&world, &world.table().await).await);
-    world.heads.0.lock().unwrap().clear();
+    world.heads.set(spec().name(), None);
     assert_eq!(numbers(&world, &world.table().await).await.unwrap(), [1, 2, 3, 4, 5]);
     append(&here, &people(6..7)).await;
     assert_eq!(numbers(&world, &there).await.unwrap(), [1, 2, 3, 4, 5, 6]);

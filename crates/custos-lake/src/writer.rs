@@ -40,7 +40,8 @@ pub(crate) struct FileLayout {
 
 impl FileLayout {
     /// Rows as they come.
-    const AS_LOADED: Self = Self { level: LOADED, file_rows: 1_000_000, group_rows: 131_072 };
+    const AS_LOADED: Self =
+        Self { level: LOADED, file_rows: 1_000_000, group_rows: parquet_crypto::ROW_GROUP_ROWS };
 
     /// That of another file.
     pub(crate) fn like(file: &OpenFile) -> Self {

@@ -20,6 +20,8 @@ pub enum Right {
     Link,
     /// Take rows out, to a file or another system.
     Export,
+    /// Take rows out in clear, where nothing can revoke them. Counts only together with `export`.
+    ExportPlain,
     /// Work erasure requests.
     Erase,
     /// Land data.
@@ -30,8 +32,15 @@ pub enum Right {
 
 impl Right {
     /// All rights.
-    pub const ALL: [Self; 6] =
-        [Self::Lookup, Self::Link, Self::Export, Self::Erase, Self::Ingest, Self::Administer];
+    pub const ALL: [Self; 7] = [
+        Self::Lookup,
+        Self::Link,
+        Self::Export,
+        Self::ExportPlain,
+        Self::Erase,
+        Self::Ingest,
+        Self::Administer,
+    ];
 
     /// The name of the action in the access rules.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +48,7 @@ impl Right {
             Self::Lookup => "lookup",
             Self::Link => "link",
             Self::Export => "export",
+            Self::ExportPlain => "export_plain",
             Self::Erase => "erase",
             Self::Ingest => "ingest",
             Self::Administer => "administer",

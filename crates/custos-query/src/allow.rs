@@ -37,7 +37,7 @@ pub(crate) fn logical(plan: &LogicalPlan) -> Result<(), QueryError> {
     let mut refusal = None;
     let visited = plan.apply_with_subqueries(|node| {
         nodes += 1;
-        refusal = refuse(node).or((nodes > NODES_MAX).then_some(QueryError::TooLarge));
+        refusal = refuse(node).or((nodes > NODES_MAX).then_some(QueryError::TooComplex));
         Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
     match (visited, refusal) {

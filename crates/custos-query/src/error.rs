@@ -73,12 +73,45 @@ pub enum QueryError {
     /// Another failure while computing.
     #[error("the statement failed while it was computed")]
     Compute,
+    /// The text is too long, or the plan has too many parts.
+    #[error("the statement is longer or has more parts than it may have")]
+    TooComplex,
     /// The statement needs more memory than it may have.
     #[error("the statement needs more memory than it may have")]
     TooLarge,
+    /// The statement needs more temporary space than it may have.
+    #[error("the statement needs more temporary space than it may have")]
+    SpillFull,
+    /// The disk refused a temporary file.
+    #[error("temporary space could not be used")]
+    SpillDisk,
+    /// A temporary file is not what was written.
+    #[error("temporary space failed a check of integrity")]
+    SpillDamaged,
+    /// Other statements hold the memory or the temporary space.
+    #[error("other statements hold all memory or temporary space")]
+    Busy,
+    /// The answer has more rows than it may have.
+    #[error("the answer has more than {limit} rows")]
+    TooManyRows {
+        /// How many it may have.
+        limit: u64,
+    },
+    /// The answer is larger than it may be.
+    #[error("the answer is larger than {limit} bytes")]
+    TooManyBytes {
+        /// How large it may be.
+        limit: u64,
+    },
     /// The statement took longer than it may.
     #[error("the statement took longer than it may")]
     Timeout,
+    /// The caller left before the answer was complete.
+    #[error("the caller left before the answer was complete")]
+    Cancelled,
+    /// The program is being shut down.
+    #[error("the statement was stopped because the program is shutting down")]
+    Stopped,
     /// The state that decides about visibility could not be read.
     #[error("the statement was refused because consent could not be checked")]
     Store(#[from] StoreError),
@@ -109,8 +142,15 @@ impl Classify for QueryError {
             }
             Self::UnknownTable { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Denied,
-            Self::TooLarge => ErrorKind::TooLarge,
-            Self::Timeout => ErrorKind::Timeout,
+            Self::TooComplex
+            | Self::TooLarge
+            | Self::SpillFull
+            | Self::TooManyRows { .. }
+            | Self::TooManyBytes { .. } => ErrorKind::TooLarge,
+            Self::Busy => ErrorKind::Throttled,
+            Self::Timeout | Self::Cancelled => ErrorKind::Timeout,
+            Self::SpillDisk | Self::Stopped => ErrorKind::Unavailable,
+            Self::SpillDamaged => ErrorKind::Integrity,
             Self::Store(error) => error.kind(),
             Self::Lake(error) => error.kind(),
             Self::Audit(error) => error.kind(),
@@ -128,6 +168,35 @@ impl Classify for QueryError {
             }
             Self::Cast => Some("use TRY_CAST to get NULL instead".to_owned()),
             Self::DivideByZero => Some("use NULLIF(divisor, 0)".to_owned()),
+            Self::TooComplex => Some("split it into several statements".to_owned()),
+            Self::TooLarge => Some(
+                "read fewer columns, filter or aggregate before joining, or have the operator                  raise `query.statement_memory`"
+                    .to_owned(),
+            ),
+            Self::SpillFull => Some(
+                "read fewer columns, filter or aggregate before sorting, or have the operator                  raise `query.statement_spill`"
+                    .to_owned(),
+            ),
+            Self::SpillDisk => Some(
+                "the operator sees to room and rights in the folder that `query.spill` names"
+                    .to_owned(),
+            ),
+            Self::SpillDamaged => Some(
+                "run it again; if it fails again, the operator checks the disk below `query.spill`"
+                    .to_owned(),
+            ),
+            Self::Busy => Some("try again in a moment".to_owned()),
+            Self::TooManyRows { .. } | Self::TooManyBytes { .. } => Some(
+                "aggregate, add a LIMIT, ask in parts, or have the operator raise \
+                 `query.answer_rows` or `query.answer`"
+                    .to_owned(),
+            ),
+            Self::Timeout => Some(
+                "ask for less at a time, read the answer faster, or have the operator raise \
+                 `query.statement_seconds`"
+                    .to_owned(),
+            ),
+            Self::Stopped => Some("try again when the program runs again".to_owned()),
             Self::Lake(error) => error.hint(),
             _ => None,
         }

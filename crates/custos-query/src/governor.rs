@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::pin::Pin;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_consent::RowBasis;
@@ -20,36 +17,33 @@ use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider, TableProvider,
 };
-use datafusion::execution::SessionStateDefaults;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionStateDefaults};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
-use futures::{Stream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use futures::{FutureExt, StreamExt};
+use tokio::time::sleep;
 
+use crate::limits::Meter;
 use crate::person_ids::PersonIds;
 use crate::population::{Population, Visibility};
+use crate::resources::{Resources, Statement as Lent};
 use crate::row_bits::RowBitsCache;
+use crate::row_stream::{self, Outlet, RowStream};
+use crate::running::{Running, Stopping};
 use crate::scan::GovernedTable;
-use crate::{GovernedSource, QueryError, allow};
+use crate::subjects_read::SubjectsRead;
+use crate::{GovernedSource, Limits, QueryError, allow};
 
 const CATALOG: &str = "custos";
 const PUBLISHED: &str = "customer";
 
 /// Longest statement.
 const SQL_BYTES_MAX: usize = 256 * 1024;
-
-/// Memory that all statements of a process may use together.
-const MEMORY_BYTES: usize = 4 * 1024 * 1024 * 1024;
-
-/// How long a statement lives.
-const STATEMENT_SECONDS_MAX: u64 = 60;
 
 /// A published table, defined by SQL over other tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +55,6 @@ pub struct View {
     /// Tables of the lake that it reads.
     pub tables: Vec<TableName>,
 }
-
-/// Rows on their way out.
-type Rows = Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>;
 
 /// All that statements can reach.
 #[derive(Debug, Default)]
@@ -128,6 +119,8 @@ impl Shared {
 pub struct Governed<P> {
     plan: P,
     state: SessionState,
+    lent: Lent,
+    subjects: Option<Arc<SubjectsRead>>,
     principal: Principal,
     purpose: Purpose,
     tables: Vec<String>,
@@ -142,12 +135,19 @@ impl<P> fmt::Debug for Governed<P> {
     }
 }
 
+impl<P> Governed<P> {
+    /// Has it recorded whose rows are read; complete once the answer is.
+    pub(crate) fn record_subjects(&mut self) -> Arc<SubjectsRead> {
+        Arc::clone(self.subjects.get_or_insert_default())
+    }
+}
+
 /// Turns statements into governed plans.
 pub struct Governor {
     policy: Arc<PolicySet>,
     catalog: Catalog,
     clock: Arc<dyn Clock>,
-    runtime: Arc<RuntimeEnv>,
+    resources: Resources,
     shared: Arc<Shared>,
 }
 
@@ -158,27 +158,23 @@ impl fmt::Debug for Governor {
 }
 
 impl Governor {
-    /// A governor over these tables under this policy.
+    /// A governor over these tables under this policy, whose statements run within `limits`.
+    ///
+    /// A folder for temporary files that takes none is [`QueryError::SpillDisk`].
     pub fn new(
         policy: Arc<PolicySet>,
         catalog: Catalog,
         keys: Arc<KeyService>,
         clock: Arc<dyn Clock>,
+        limits: Limits,
     ) -> Result<Self, QueryError> {
-        // No disk at all until spilled rows can be encrypted: a statement that needs more memory
-        // than there is fails rather than write rows in clear.
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES)))
-            .with_disk_manager_builder(disk)
-            .build_arc()
-            .map_err(|_| QueryError::Internal)?;
+        let resources = Resources::new(limits)?;
         let shared = Arc::new(Shared {
             keys,
             row_bits: RowBitsCache::default(),
             person_ids: Mutex::default(),
         });
-        Ok(Self { policy, catalog, clock, runtime, shared })
+        Ok(Self { policy, catalog, clock, resources, shared })
     }
 
     /// The published tables.
@@ -199,7 +195,7 @@ impl Governor {
         purpose: &Purpose,
     ) -> Result<Governed<LogicalPlan>, QueryError> {
         if sql.len() > SQL_BYTES_MAX {
-            return Err(QueryError::TooLarge);
+            return Err(QueryError::TooComplex);
         }
         self.policy.may_use(principal, purpose).map_err(|denial| QueryError::Denied {
             purpose: purpose.clone(),
@@ -210,8 +206,9 @@ impl Governor {
         if !rows {
             return Err(QueryError::AggregateOnly { purpose: purpose.clone() });
         }
-        let inside = Schemas::new(self.config(), &self.runtime)?;
-        let outside = Schemas::new(self.config(), &self.runtime)?;
+        let lent = self.resources.statement()?;
+        let inside = Schemas::new(self.config(), lent.runtime())?;
+        let outside = Schemas::new(self.config(), lent.runtime())?;
         let statement = parse(&outside.state, sql)?;
         let tables = self.views_of(&outside.state, &statement)?;
         self.provide(&tables, principal, purpose, &inside, &outside).await?;
@@ -221,6 +218,8 @@ impl Governor {
         Ok(Governed {
             plan,
             state: outside.state,
+            lent,
+            subjects: None,
             principal: principal.clone(),
             purpose: purpose.clone(),
             tables,
@@ -232,6 +231,7 @@ impl Governor {
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, PUBLISHED)
             .with_information_schema(false)
+            .with_sort_spill_reservation_bytes(self.resources.limits().sort_reservation_bytes())
             .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
     }
 
@@ -421,6 +421,7 @@ pub struct Executor {
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<Arc<Visibility>>>,
+    running: Running,
 }
 
 impl fmt::Debug for Executor {
@@ -438,25 +439,33 @@ impl Executor {
         audit: Arc<AuditLog>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { population, persons, policy, audit, clock, current: Mutex::default() }
+        let (current, running) = (Mutex::default(), Running::default());
+        Self { population, persons, policy, audit, clock, current, running }
     }
 
     /// Runs a governed plan on the state of consent as of now.
     ///
-    /// The intent is in the audit log before a row is read, the outcome before the stream ends.
-    pub async fn run(&self, governed: Governed<LogicalPlan>) -> Result<RowStream, QueryError> {
-        let intent = self.audit.append(self.entry(&governed, Outcome::Intent, None, 0)).await?;
-        match self.start(&governed).await {
-            Ok((schema, rows)) => Ok(RowStream {
-                schema: Arc::clone(&schema),
-                rows: self.finish(&governed, intent, rows),
-            }),
-            Err(error) => {
-                let failed = self.entry(&governed, Outcome::Failed, Some(intent), 0);
-                self.audit.append(failed).await?;
-                Err(error)
-            }
-        }
+    /// The intent is in the audit log before a row is read, the outcome before the stream ends. A
+    /// caller who leaves, here or by dropping the stream, cancels the statement: what it holds is
+    /// freed and the outcome is recorded all the same. So it is when it takes too long, be it
+    /// because its rows are not fetched.
+    pub async fn run(
+        self: &Arc<Self>,
+        governed: Governed<LogicalPlan>,
+    ) -> Result<RowStream, QueryError> {
+        let (mut outlet, answer) = row_stream::channel();
+        let this = Arc::clone(self);
+        self.running.start(|stopping| async move {
+            let ended = this.recorded(governed, &mut outlet, stopping).await;
+            outlet.end(ended);
+        })?;
+        answer.started().await
+    }
+
+    /// Stops all statements and waits until their outcomes are recorded. Those that come later
+    /// are refused as [`QueryError::Stopped`].
+    pub async fn close(&self) {
+        self.running.close().await;
     }
 
     /// Records that a statement was refused before it became a plan.
@@ -481,74 +490,92 @@ impl Executor {
         Ok(())
     }
 
+    /// Answers between an intent and an outcome in the audit log.
+    async fn recorded(
+        &self,
+        governed: Governed<LogicalPlan>,
+        outlet: &mut Outlet,
+        stopping: Stopping,
+    ) -> Result<(), QueryError> {
+        let intent = self.audit.append(self.entry(&governed, Outcome::Intent, None)).await?;
+        let ended = self.answer(&governed, outlet, stopping).await;
+        let outcome = if ended.is_ok() { Outcome::Done } else { Outcome::Failed };
+        let mut entry = self.entry(&governed, outcome, Some(intent));
+        entry.detail.insert("rows".to_owned(), outlet.rows_sent().to_string());
+        if let Err(error) = &ended {
+            entry.detail.insert("error".to_owned(), error.to_string());
+        }
+        // The rows are out; nobody but the log may be left to tell.
+        self.audit.append(entry).await.inspect_err(|error| {
+            tracing::error!(%error, intent, "the outcome of a statement could not be audited");
+        })?;
+        ended
+    }
+
+    /// Answers until the end, or until there is a reason not to. All that the statement holds is
+    /// free when it returns.
+    async fn answer(
+        &self,
+        governed: &Governed<LogicalPlan>,
+        outlet: &mut Outlet,
+        stopping: Stopping,
+    ) -> Result<(), QueryError> {
+        let abandoned = outlet.abandoned();
+        tokio::select! {
+            biased;
+            () = abandoned => Err(QueryError::Cancelled),
+            () = stopping.wait() => Err(QueryError::Stopped),
+            () = sleep(governed.lent.limits().statement_time) => Err(QueryError::Timeout),
+            // A panic of the engine must not keep the outcome from being recorded.
+            answered = AssertUnwindSafe(self.pour(governed, outlet)).catch_unwind() => {
+                answered.unwrap_or(Err(QueryError::Internal))
+            }
+        }
+    }
+
+    /// Computes the rows and hands them over.
+    async fn pour(
+        &self,
+        governed: &Governed<LogicalPlan>,
+        outlet: &mut Outlet,
+    ) -> Result<(), QueryError> {
+        let (schema, mut batches) = self.start(governed).await?;
+        outlet.start(schema)?;
+        let mut meter = Meter::new(governed.lent.limits());
+        while let Some(batch) = batches.next().await {
+            let batch =
+                batch.map_err(|error| governed.lent.explain(QueryError::from_execution(error)))?;
+            meter.pass(&batch)?;
+            outlet.send(batch).await?;
+        }
+        Ok(())
+    }
+
     async fn start(
         &self,
         governed: &Governed<LogicalPlan>,
-    ) -> Result<(SchemaRef, Rows), QueryError> {
+    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let visibility = self.visibility().await?;
         let mut state = governed.state.clone();
         state.config_mut().set_extension(visibility);
+        if let Some(subjects) = &governed.subjects {
+            state.config_mut().set_extension(Arc::clone(subjects));
+        }
         let plan =
             state.create_physical_plan(&governed.plan).await.map_err(QueryError::from_planning)?;
         allow::physical(&*plan)?;
         let schema = plan.schema();
-        let rows = execute_stream(plan, state.task_ctx()).map_err(QueryError::from_execution)?;
-        let deadline = Instant::now() + Duration::from_secs(STATEMENT_SECONDS_MAX);
-        let rows = futures::stream::unfold(Some(rows), move |rows| async move {
-            let mut rows = rows?;
-            match timeout_at(deadline, rows.next()).await {
-                Ok(Some(Ok(batch))) => Some((Ok(batch), Some(rows))),
-                Ok(Some(Err(error))) => Some((Err(QueryError::from_execution(error)), None)),
-                Ok(None) => None,
-                Err(_) => Some((Err(QueryError::Timeout), None)),
-            }
-        });
-        Ok((schema, Box::pin(rows)))
-    }
-
-    /// Appends the outcome once all rows went by.
-    fn finish(&self, governed: &Governed<LogicalPlan>, intent: u64, rows: Rows) -> Rows {
-        let audit = Arc::clone(&self.audit);
-        let done = self.entry(governed, Outcome::Done, Some(intent), 0);
-        let state = Some((rows, done, 0_u64));
-        Box::pin(futures::stream::unfold(state, move |state| {
-            let audit = Arc::clone(&audit);
-            async move {
-                let (mut rows, mut entry, count) = state?;
-                match rows.next().await {
-                    Some(Ok(batch)) => {
-                        let count = count + batch.num_rows() as u64;
-                        Some((Ok(batch), Some((rows, entry, count))))
-                    }
-                    Some(Err(error)) => {
-                        entry.outcome = Outcome::Failed;
-                        let audited = audit.append(entry).await;
-                        Some((Err(audited.err().map_or(error, QueryError::from)), None))
-                    }
-                    None => {
-                        entry.detail.insert("rows".to_owned(), count.to_string());
-                        match audit.append(entry).await {
-                            Ok(_) => None,
-                            Err(error) => Some((Err(error.into()), None)),
-                        }
-                    }
-                }
-            }
-        }))
-    }
-
-    fn entry(
-        &self,
-        governed: &Governed<LogicalPlan>,
-        outcome: Outcome,
-        tie: Option<u64>,
-        rows: u64,
-    ) -> Entry {
-        let mut detail = BTreeMap::new();
-        if rows > 0 {
-            detail.insert("rows".to_owned(), rows.to_string());
+        let context = state.task_ctx();
+        // Another runtime would spill rows in clear.
+        if !governed.lent.is_of(&context.runtime_env()) {
+            return Err(QueryError::Internal);
         }
-        detail.insert("policy".to_owned(), self.policy.version().to_string());
+        let rows = execute_stream(plan, context).map_err(QueryError::from_execution)?;
+        Ok((schema, rows))
+    }
+
+    fn entry(&self, governed: &Governed<LogicalPlan>, outcome: Outcome, tie: Option<u64>) -> Entry {
+        let policy = ("policy".to_owned(), self.policy.version().to_string());
         Entry {
             at: self.clock.now(),
             actor: governed.principal.id.to_string(),
@@ -557,7 +584,7 @@ impl Executor {
             purpose: Some(governed.purpose.clone()),
             outcome,
             tie,
-            detail,
+            detail: BTreeMap::from([policy]),
         }
     }
 
@@ -593,29 +620,5 @@ impl Executor {
     }
 }
 
-/// The rows of an answer, as they are computed.
-pub struct RowStream {
-    schema: SchemaRef,
-    rows: Rows,
-}
-
-impl fmt::Debug for RowStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RowStream").field("schema", &self.schema).finish_non_exhaustive()
-    }
-}
-
-impl RowStream {
-    /// The columns of the answer.
-    pub const fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-}
-
-impl Stream for RowStream {
-    type Item = Result<RecordBatch, QueryError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.rows.as_mut().poll_next(context)
-    }
-}
+#[cfg(test)]
+pub(crate) mod tests;

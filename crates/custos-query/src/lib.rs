@@ -4,7 +4,9 @@
 //! table of such a plan is an opaque leaf that opens files against a
 //! [`ReadGrant`](custos_policy::ReadGrant), shows only rows whose subject is visible for the
 //! purpose now, masks columns, replaces internal ids by keyed ones, and tells the planner nothing
-//! about what it hides.
+//! about what it hides. What does not fit in memory goes into sealed files without a name, and
+//! how a statement ends is in the audit log even if its caller has left. An [`ExportService`] takes
+//! an answer out in a file, under a key that it gives out and can take back.
 //!
 //! This crate alone holds a DataFusion session. It does not know wire formats, contracts, where
 //! consent is stored, or how files are encrypted.
@@ -13,17 +15,33 @@
 //! through or not.
 
 mod allow;
+mod budget;
 mod error;
+mod export;
 mod governor;
+mod limits;
 mod mask;
+mod memory;
 mod person_ids;
 mod population;
+mod resources;
 mod row_bits;
+mod row_stream;
+mod running;
 mod scan;
 mod scrub;
+mod shortage;
 mod source;
+mod spill;
+mod subjects_read;
 
 pub use error::QueryError;
-pub use governor::{Catalog, Executor, Governed, Governor, RowStream, View};
+pub use export::{
+    Export, ExportError, ExportFormat, ExportLease, ExportLedger, ExportParts, ExportService,
+    ExportState, NewExport, StoredExport,
+};
+pub use governor::{Catalog, Executor, Governed, Governor, View};
+pub use limits::Limits;
 pub use population::{Epochs, Population, Visibility};
+pub use row_stream::RowStream;
 pub use source::GovernedSource;

@@ -30,6 +30,7 @@ use crate::person_ids::PersonIds;
 use crate::population::{Visibility, VisibleSubjects};
 use crate::row_bits::{OpenTable, RowBits};
 use crate::source::Shown;
+use crate::subjects_read::SubjectsRead;
 use crate::{GovernedSource, QueryError, mask, scrub};
 
 /// A source under a grant, or without one: then it has no rows.
@@ -234,6 +235,13 @@ impl Reader {
         let subject_max =
             opened.table.files.iter().filter_map(|file| file.subjects().max()).max().unwrap_or(0);
         let visible = visibility.visible(grant.purpose(), rows.basis, subject_max);
+        if let Some(read) = context.session_config().get_extension::<SubjectsRead>() {
+            opened
+                .table
+                .files
+                .iter()
+                .for_each(|file| read.add(&(file.subjects() & &visible.subjects)));
+        }
         let ids = scan.shared.person_ids(grant.purpose(), visibility, subject_max);
         let columns = columns_to_read(&scan.shown, &opened);
         Self {

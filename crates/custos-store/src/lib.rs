@@ -1,7 +1,7 @@
 //! The control store on SQLite: implements the ports the crates above declare.
 //!
 //! One file holds sealed secrets and the ledger of those destroyed, the audit log, batches,
-//! contracts, requests, suppressions, consents and principals. Several processes may use it at
+//! contracts, requests, suppressions, consents, exports and principals. Several processes may use it at
 //! once. A change is durable when its call returns; a destroyed secret is then neither in the
 //! database nor in its write-ahead log.
 //!
@@ -32,6 +32,7 @@ mod column;
 mod consents;
 mod epoch;
 mod error;
+mod exports;
 mod heads;
 mod lease;
 mod ledger;

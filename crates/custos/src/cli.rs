@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use custos_core::{PrincipalId, Purpose, RequestId};
+use custos_core::{FileId, PrincipalId, Purpose, RequestId};
 use custos_erasure::Level;
 
 /// The customer data platform that can prove what it forgot.
@@ -55,6 +55,15 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  custos sql --as ana --purpose analytics \\\n    \
                             'select segment, count(*) from rfm group by 1 order by 2 desc'")]
     Sql(SqlArgs),
+    /// Take the answer of a SELECT out, in a file whose key can be taken back.
+    #[command(
+        after_help = "Example:\n  custos export --as mara --purpose marketing.communications.email \\\n    \
+                            --recipient 'Mail House' --expires 30d --out audience.parquet \\\n    \
+                            'select person_id, email from profiles'\n  \
+                            custos export list\n  custos export revoke ID",
+        after_long_help = READ_EXPORT
+    )]
+    Export(ExportCommand),
     /// Check and test policies and contracts.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -160,6 +169,106 @@ pub(crate) struct SqlArgs {
     pub(crate) json: bool,
     /// The SELECT.
     pub(crate) sql: String,
+}
+
+/// How analysts read an export.
+const READ_EXPORT: &str = r#"Example:
+  custos export --as mara --purpose marketing.communications.email \
+    --recipient 'Mail House' --expires 30d --out audience.parquet \
+    'select person_id, email from profiles'
+  custos export list
+  custos export revoke ID
+
+Whoever has the right to export for the same purpose reads the file in Python, with pyarrow and
+the secret of their principal in CUSTOS_SECRET:
+
+  import base64, json, os, urllib.request
+  import pyarrow.parquet as pq
+  import pyarrow.parquet.encryption as pe
+
+  class Custos(pe.KmsClient):
+      def __init__(self, config):
+          super().__init__()
+      def unwrap_key(self, wrapped_key, master_key_identifier):
+          body = json.dumps({"key": wrapped_key, "master_key": master_key_identifier}).encode()
+          headers = {"authorization": "Bearer " + os.environ["CUSTOS_SECRET"]}
+          url = os.environ.get("CUSTOS_URL", "http://127.0.0.1:8080") + "/v1/keys/unwrap"
+          with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
+              return base64.b64decode(json.load(answer)["key"])
+
+  factory = pe.CryptoFactory(Custos)
+  keys = factory.file_decryption_properties(pe.KmsConnectionConfig(), pe.DecryptionConfiguration())
+  print(pq.ParquetFile("audience.parquet", decryption_properties=keys).read())
+"#;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct ExportCommand {
+    #[command(flatten)]
+    pub(crate) new: Option<ExportArgs>,
+    #[command(subcommand)]
+    pub(crate) command: Option<ExportSubcommand>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The principal.
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    pub(crate) principal: String,
+    /// What the export is for; else the principal's default purpose.
+    #[arg(long)]
+    pub(crate) purpose: Option<Purpose>,
+    /// Who receives the file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) recipient: String,
+    /// How long its key is given out: `30d`, `12h`, `45m` or `90s`.
+    #[arg(long, value_name = "TIME", value_parser = life)]
+    pub(crate) expires: i64,
+    /// The file to write, which must not exist.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The form of the file; those in clear need the right `export_plain`.
+    #[arg(long, value_enum, default_value_t = FormatArg::Parquet)]
+    pub(crate) format: FormatArg,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The SELECT.
+    pub(crate) sql: String,
+}
+
+/// The form of an export's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Encrypted Parquet, whose key the gateway gives out.
+    Parquet,
+    /// Parquet in clear.
+    ParquetPlain,
+    /// CSV in clear.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportSubcommand {
+    /// List exports.
+    List(JsonArg),
+    /// Destroy the key of an export: no copy of its file opens any more.
+    Revoke {
+        /// The export.
+        id: FileId,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads a span of time, in seconds.
+fn life(text: &str) -> Result<i64, &'static str> {
+    let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
+    let read = |(name, seconds): (&str, i64)| {
+        text.strip_suffix(name)?.parse::<u32>().ok().map(|count| i64::from(count) * seconds)
+    };
+    units.into_iter().find_map(read).ok_or("write it as `30d`, `12h`, `45m` or `90s`")
 }
 
 #[derive(Debug, Subcommand)]

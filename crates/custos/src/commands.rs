@@ -6,6 +6,7 @@ mod certificate;
 mod compact;
 mod consent;
 mod doctor;
+mod export;
 mod ingest;
 mod init;
 mod keys;
@@ -44,6 +45,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Resolve(args) => resolve::run(&open(config).await?, &args).await,
         Command::Build(args) => build::run(&open(config).await?, &args).await,
         Command::Sql(args) => sql::run(&open(config).await?, &args).await,
+        Command::Export(command) => export::run(&open(config).await?, command).await,
         Command::Policy(command) => policy::run(config, &command),
         Command::Consent(command) => consent::run(&open(config).await?, &command).await,
         Command::Request(command) => request::run(&open(config).await?, command).await,

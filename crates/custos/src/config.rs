@@ -1,13 +1,17 @@
 //! Configuration: one file, and `CUSTOS_…` for every setting in it.
 
+mod query;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use custos_core::ErrorKind;
+use custos_query::Limits;
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use query::RawQuery;
 
 /// The name that is searched for upwards from the working directory.
 pub(crate) const FILE: &str = "custos.toml";
@@ -28,6 +32,16 @@ keys = "keys"          # the key ring that opens the secrets: back it up elsewhe
 
 [server]
 http = "127.0.0.1:8080"
+
+[query]
+# spill = "DIR"              # sealed temporary files; the system's folder unless set
+# spill_space = "64GiB"      # of all statements together
+# memory = "4GiB"            # of all statements together
+# statement_spill = "16GiB"  # of one statement, as are those below
+# statement_memory = "2GiB"
+# statement_seconds = 60
+# answer_rows = 10000000
+# answer = "4GiB"
 "#;
 
 /// The file as it is written.
@@ -37,6 +51,7 @@ struct RawConfig {
     storage: RawStorage,
     policy: RawPolicy,
     server: RawServer,
+    query: RawQuery,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,6 +116,8 @@ pub(crate) struct Config {
     pub(crate) models: Option<PathBuf>,
     /// Where HTTP is served.
     pub(crate) http: SocketAddr,
+    /// What statements may use.
+    pub(crate) limits: Limits,
 }
 
 impl Config {
@@ -153,6 +170,7 @@ impl Config {
             "CUSTOS_LOG",
             "CUSTOS_DATA",
         ];
+        let known = [&known[..], &query::VARIABLES].concat();
         for name in environment.keys().filter(|name| name.starts_with("CUSTOS_")) {
             if !known.contains(&name.as_str()) {
                 problems.push(format!("`{name}` is no setting; known are {}", known.join(", ")));
@@ -162,6 +180,7 @@ impl Config {
             let set = environment.get(name).map(PathBuf::from).or(written);
             set.map(|path| folder.join(path))
         };
+        let limits = raw.query.resolve(folder, environment, &mut problems);
         let http = environment
             .get("CUSTOS_SERVER_HTTP")
             .cloned()
@@ -182,6 +201,7 @@ impl Config {
                 policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
                 models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
                 http,
+                limits,
             }),
             _ => Err(problems),
         }
@@ -225,5 +245,27 @@ mod tests {
         let problems =
             parse("[server]\nhttp = \"here\"", &[("CUSTOS_SERVER_HTTPS", "x")]).unwrap_err();
         assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn limits_of_statements_come_from_file_and_environment() {
+        let text = "[query]\nspill = \"tmp\"\nstatement_memory = \"512MiB\"\nanswer_rows = 5";
+        let environment =
+            [("CUSTOS_QUERY_STATEMENT_SECONDS", "7"), ("CUSTOS_QUERY_MEMORY", "1024")];
+        let limits = parse(text, &environment).unwrap().limits;
+        assert_eq!(limits.spill, Path::new("/srv/tmp"));
+        assert_eq!(limits.statement_memory_bytes, 512 << 20);
+        assert_eq!((limits.memory_bytes, limits.answer_rows), (1024, 5));
+        assert_eq!(limits.statement_time.as_secs(), 7);
+    }
+
+    #[test]
+    fn limits_that_are_none_are_all_named() {
+        let text = "[query]\nmemory = \"much\"\nanswer = \"4 GB\"\nstatement_seconds = 0";
+        let problems = parse(text, &[]).unwrap_err();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems[0].starts_with("query.memory") && problems[0].contains("512MiB"));
+        let environment = [("CUSTOS_QUERY_ANSWER_ROWS", "-1")];
+        assert_eq!(parse("", &environment).unwrap_err().len(), 1);
     }
 }

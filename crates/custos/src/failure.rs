@@ -52,6 +52,7 @@ from_classified!(
     custos_keys::KeyError,
     custos_lake::LakeError,
     custos_policy::Denial,
+    custos_query::ExportError,
     custos_query::QueryError,
     custos_store::OpenError,
 );

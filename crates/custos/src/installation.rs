@@ -13,7 +13,7 @@ use custos_keys::{KeyService, Kms, LocalKeyRing};
 use custos_lake::{Lake, Storage, vault};
 use custos_models::{ModelFiles, Models};
 use custos_policy::{PolicyFiles, PolicySet, Principal};
-use custos_query::{Executor, Governor};
+use custos_query::{Executor, ExportParts, ExportService, Governor};
 use custos_store::Store;
 
 use crate::clock::SystemClock;
@@ -134,6 +134,7 @@ impl Installation {
             catalog,
             Arc::clone(&self.keys),
             Arc::clone(&self.clock),
+            self.config.limits.clone(),
         )?;
         let executor = Executor::new(
             Arc::new(self.store.clone()),
@@ -145,6 +146,17 @@ impl Installation {
         Ok(Engine { governor: Arc::new(governor), executor: Arc::new(executor), models })
     }
 
+    /// What takes rows out.
+    pub(crate) fn exports(&self) -> ExportService {
+        ExportService::new(ExportParts {
+            keys: Arc::clone(&self.keys),
+            ledger: Arc::new(self.store.clone()),
+            policy: Arc::clone(&self.policy),
+            audit: Arc::clone(&self.audit),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
     /// What handles requests for erasure.
     pub(crate) fn erasure(&self) -> Result<ErasureService, Failure> {
         Ok(ErasureService::new(ErasureParts {
@@ -152,6 +164,7 @@ impl Installation {
             ingest: Arc::new(self.ingest()?),
             ledger: Arc::new(self.store.clone()),
             requests: Arc::new(self.store.clone()),
+            others: Arc::new(self.store.clone()),
             keys: Arc::clone(&self.keys),
             destruction: self.kms.destruction(),
             policy: Arc::clone(&self.policy),

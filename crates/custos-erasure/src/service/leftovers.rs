@@ -1,15 +1,27 @@
 //! What a crash left: files and secrets that no table, load or request names.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
-use custos_core::FileId;
+use async_trait::async_trait;
+use custos_core::{FileId, StoreError};
 use custos_ingest::{Contract, IngestError, Lease};
 use custos_keys::{DestructionCause, KeyService};
 use custos_lake::{Table, vault};
 
 use super::ErasureService;
 use crate::ErasureError;
+
+/// Secrets that are in use outside tables, loads and requests: those of exports.
+#[async_trait]
+pub trait OtherOwners: fmt::Debug + Send + Sync {
+    /// Waits until nobody makes such secrets that no list names yet, and keeps it so.
+    async fn hold_others(&self) -> Result<Box<dyn Lease>, StoreError>;
+
+    /// The owners of all of them.
+    async fn others(&self) -> Result<Vec<FileId>, StoreError>;
+}
 
 /// While this lives nobody writes: every source is held, and the only job is its owner's.
 #[derive(Debug)]
@@ -78,6 +90,7 @@ impl ErasureService {
     pub async fn clear_leftovers(&self, quiet: &Quiet<'_>) -> Result<Cleared, ErasureError> {
         // No request is sealed under a secret that no list names yet while this is held.
         let _sealing = self.ledger.lease_requests().await?;
+        let _exporting = self.others.hold_others().await?;
         let named = self.named(quiet).await?;
         let owners = self.keys.owners().await?;
         let orphans: Vec<FileId> =
@@ -102,6 +115,7 @@ impl ErasureService {
     /// Every owner of secrets that a table, a load or a request names.
     async fn named(&self, quiet: &Quiet<'_>) -> Result<BTreeSet<FileId>, ErasureError> {
         let mut named = BTreeSet::from([KeyService::root_owner()]);
+        named.extend(self.others.others().await?);
         for table in &quiet.tables {
             let snapshot = table.snapshot().await?;
             named.extend(snapshot.files.iter().map(|entry| entry.file));

@@ -57,6 +57,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn frames_come_out_as_they_were_flushed(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..9), 0..9),
+    ) {
+        let secret = Secret::random().unwrap();
+        let borrowed: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        let sealed = sealed(&secret, b"", &borrowed);
+        let mut reader = open_sealed_stream(&sealed[..], &secret, b"").unwrap();
+        for piece in &pieces {
+            prop_assert_eq!(&*reader.read_frame().unwrap().unwrap(), piece);
+        }
+        prop_assert!(reader.read_frame().unwrap().unwrap().is_empty());
+        prop_assert!(reader.read_frame().unwrap().is_none());
+    }
+
+    #[test]
+    fn short_frames_hold_the_same_text(text: Vec<u8>, frame_bytes in 1..9_usize) {
+        let secret = Secret::random().unwrap();
+        let mut writer =
+            SealedWriter::with_frame_bytes(Vec::new(), &secret, b"", frame_bytes).unwrap();
+        writer.write_all(&text).unwrap();
+        let sealed = writer.finish().unwrap();
+        prop_assert_eq!(frames(&sealed).len(), text.len().div_ceil(frame_bytes).max(1));
+        prop_assert_eq!(opened(&secret, b"", &sealed).unwrap(), text);
+    }
+}
+
+#[test]
+fn what_was_read_in_part_is_not_in_the_frame_again() {
+    let secret = Secret::random().unwrap();
+    let sealed = sealed(&secret, b"", &[b"onetwo"]);
+    let mut reader = open_sealed_stream(&sealed[..], &secret, b"").unwrap();
+    let mut start = [0; 3];
+    reader.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"one");
+    assert_eq!(&**reader.read_frame().unwrap().unwrap(), b"two");
+}
+
 #[test]
 fn streams_around_the_frame_size_are_whole() {
     let secret = Secret::random().unwrap();

@@ -19,18 +19,19 @@ pub(super) async fn run(
         RequestCommand::Open { kind: RequestType::Erasure, subject, regime, verified_by, wait } => {
             let subject = subject.parse()?;
             let view = erasure.open(NewRequest { subject, regime, verified_by }, &by).await?;
-            go_on(&erasure, view.id, &by, &wait).await
+            go_on(installation, &erasure, view.id, &by, &wait).await
         }
         RequestCommand::Verify { id, by: verified_by, wait } => {
             erasure.verify(id, &verified_by, &by).await?;
-            go_on(&erasure, id, &by, &wait).await
+            go_on(installation, &erasure, id, &by, &wait).await
         }
-        RequestCommand::Show { id, wait } => go_on(&erasure, id, &by, &wait).await,
+        RequestCommand::Show { id, wait } => go_on(installation, &erasure, id, &by, &wait).await,
         RequestCommand::List { json } => list(&erasure, &by, json).await,
     }
 }
 
 async fn go_on(
+    installation: &Installation,
     erasure: &ErasureService,
     id: RequestId,
     by: &Principal,
@@ -49,10 +50,20 @@ async fn go_on(
             "hidden, not erased: verify who asks, then run `custos request verify {id} --by NAME --wait L2`"
         ));
     }
+    // Files that are out already: who received them is to be told, and their keys can be revoked.
+    let subjects = erasure.subjects_of(id, by).await?;
+    let exports = installation.exports().holding(&subjects).await?;
     if wait.json {
-        return output::json(&view);
+        let mut facts = serde_json::to_value(&view)?;
+        facts["exports"] = serde_json::to_value(&exports)?;
+        return output::json(&facts);
     }
-    print(&[view])
+    print(&[view])?;
+    if exports.is_empty() {
+        return Ok(());
+    }
+    output::note("exports that may hold them; revoke one with `custos export revoke ID`:");
+    super::export::print(&exports, false)
 }
 
 async fn list(erasure: &ErasureService, by: &Principal, json: bool) -> Result<(), Failure> {

@@ -21,9 +21,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Serves until the process is asked to end.
 pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
     let engine = installation.engine().await?;
+    let exports = Arc::new(installation.exports());
     let gateway = Gateway {
         governor: engine.governor,
         executor: engine.executor,
+        exports,
         erasure: Arc::new(installation.erasure()?),
         authenticator: Arc::new(StoredPrincipals(installation.store.clone())),
         audit: Arc::clone(&installation.audit),

@@ -1,0 +1,166 @@
+//! The memory of one statement.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::{
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
+
+use crate::budget::Budget;
+use crate::shortage::Shortages;
+
+/// A statement's memory, all of it taken from what the process has.
+///
+/// Half of it is divided evenly between the operators that can spill. The other half stays with
+/// those that cannot, such as the merge of what was spilled: an even division of everything, as
+/// the engine's own pool makes it, lets sorts take what they need to write themselves out, and
+/// then fail.
+#[derive(Debug)]
+pub(crate) struct StatementMemory {
+    bytes_max: usize,
+    state: Mutex<State>,
+    process: Arc<Budget>,
+    shortages: Arc<Shortages>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many operators can spill.
+    spilling: usize,
+    /// Bytes of all operators.
+    taken: usize,
+}
+
+impl StatementMemory {
+    pub(crate) fn new(bytes_max: u64, process: Arc<Budget>, shortages: Arc<Shortages>) -> Self {
+        let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        Self { bytes_max, state: Mutex::default(), process, shortages }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes bytes of the statement's own, if they are left to this operator.
+    fn take(&self, reservation: &MemoryReservation, bytes: usize) -> bool {
+        let mut state = self.state();
+        let share = match reservation.consumer().can_spill() {
+            true => self.bytes_max / 2 / state.spilling.max(1),
+            false => self.bytes_max,
+        };
+        let of_operator = reservation.size().saturating_add(bytes);
+        let of_all = state.taken.saturating_add(bytes);
+        let fits = of_operator <= share && of_all <= self.bytes_max;
+        if fits {
+            state.taken = of_all;
+        }
+        fits
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let mut state = self.state();
+        state.taken = state.taken.saturating_sub(bytes);
+    }
+}
+
+impl fmt::Display for StatementMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl MemoryPool for StatementMemory {
+    fn name(&self) -> &str {
+        "statement"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        if consumer.can_spill() {
+            self.state().spilling += 1;
+        }
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        if consumer.can_spill() {
+            let mut state = self.state();
+            state.spilling = state.spilling.saturating_sub(1);
+        }
+    }
+
+    fn grow(&self, _reservation: &MemoryReservation, additional: usize) {
+        self.state().taken += additional;
+        self.process.take_anyway(additional as u64);
+    }
+
+    fn shrink(&self, _reservation: &MemoryReservation, shrink: usize) {
+        self.give_back(shrink);
+        self.process.give_back(shrink as u64);
+    }
+
+    /// The error's kind is what makes operators spill, so both refusals have the same.
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        let busy = match self.take(reservation, additional) {
+            true if self.process.take(additional as u64) => return Ok(()),
+            true => {
+                self.give_back(additional);
+                true
+            }
+            false => false,
+        };
+        self.shortages.memory_refused(busy);
+        Err(DataFusionError::ResourcesExhausted("there is no more memory".to_owned()))
+    }
+
+    fn reserved(&self) -> usize {
+        self.state().taken
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(statement: u64, process: &Arc<Budget>) -> Arc<dyn MemoryPool> {
+        let shortages = Arc::new(Shortages::default());
+        Arc::new(StatementMemory::new(statement, Arc::clone(process), shortages))
+    }
+
+    #[test]
+    fn operators_that_spill_get_even_parts_of_half_and_all_of_it_comes_back() {
+        let process = Arc::new(Budget::new(100));
+        let pool = pool(40, &process);
+        let first = MemoryConsumer::new("first").with_can_spill(true).register(&pool);
+        let second = MemoryConsumer::new("second").with_can_spill(true).register(&pool);
+        let merge = MemoryConsumer::new("merge").register(&pool);
+        assert!(first.try_grow(11).is_err());
+        first.try_grow(10).unwrap();
+        second.try_grow(10).unwrap();
+        assert!(merge.try_grow(21).is_err());
+        merge.try_grow(20).unwrap();
+        assert_eq!((process.taken(), pool.reserved()), (40, 40));
+        drop(second);
+        first.try_grow(10).unwrap();
+        drop((first, merge));
+        assert_eq!((process.taken(), pool.reserved()), (0, 0));
+    }
+
+    #[test]
+    fn one_statement_cannot_take_what_another_holds() {
+        let process = Arc::new(Budget::new(15));
+        let (one, other) = (pool(10, &process), pool(10, &process));
+        let held = MemoryConsumer::new("held").register(&one);
+        held.try_grow(10).unwrap();
+        let wanted = MemoryConsumer::new("wanted").register(&other);
+        assert!(matches!(wanted.try_grow(6), Err(DataFusionError::ResourcesExhausted(_))));
+        assert_eq!((process.taken(), other.reserved()), (10, 0));
+        wanted.try_grow(5).unwrap();
+        drop(held);
+        wanted.try_grow(5).unwrap();
+    }
+}

@@ -1,0 +1,107 @@
+//! What the process lends to its statements: the one place that makes a runtime of the engine.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+use crate::budget::Budget;
+use crate::memory::StatementMemory;
+use crate::shortage::Shortages;
+use crate::spill::{SealedFiles, Space};
+use crate::{Limits, QueryError};
+
+/// Memory and temporary space of a process.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    limits: Arc<Limits>,
+    memory: Arc<Budget>,
+    space: Arc<Budget>,
+}
+
+impl Resources {
+    /// Resources within these limits; a folder that takes no temporary file is
+    /// [`QueryError::SpillDisk`].
+    pub(crate) fn new(limits: Limits) -> Result<Self, QueryError> {
+        tempfile::tempfile_in(&limits.spill).map_err(|_| QueryError::SpillDisk)?;
+        Ok(Self {
+            memory: Arc::new(Budget::new(limits.memory_bytes)),
+            space: Arc::new(Budget::new(limits.spill_bytes)),
+            limits: Arc::new(limits),
+        })
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What one statement runs with.
+    pub(crate) fn statement(&self) -> Result<Statement, QueryError> {
+        let shortages = Arc::new(Shortages::default());
+        let memory = StatementMemory::new(
+            self.limits.statement_memory_bytes,
+            Arc::clone(&self.memory),
+            Arc::clone(&shortages),
+        );
+        let space = Arc::new(Space {
+            statement: Budget::new(self.limits.statement_spill_bytes),
+            process: Arc::clone(&self.space),
+            shortages: Arc::clone(&shortages),
+        });
+        let files = SealedFiles::new(self.limits.spill.clone(), space);
+        let runtime = runtime(memory, files)?;
+        Ok(Statement { runtime, shortages, limits: Arc::clone(&self.limits) })
+    }
+
+    /// Memory and temporary space that statements hold now, in bytes.
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> (u64, u64) {
+        (self.memory.taken(), self.space.taken())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "no other place may make a runtime")]
+fn runtime(memory: StatementMemory, files: SealedFiles) -> Result<Arc<RuntimeEnv>, QueryError> {
+    let files = DiskManagerMode::Custom(Arc::new(files));
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(memory))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(files))
+        .build_arc()
+        .map_err(|_| QueryError::Internal)
+}
+
+/// What one statement runs with, and within.
+///
+/// Only [`Resources::statement`] makes one, so a statement that has one spills into sealed files.
+pub(crate) struct Statement {
+    runtime: Arc<RuntimeEnv>,
+    shortages: Arc<Shortages>,
+    limits: Arc<Limits>,
+}
+
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Statement")
+    }
+}
+
+impl Statement {
+    pub(crate) const fn runtime(&self) -> &Arc<RuntimeEnv> {
+        &self.runtime
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether a session runs with this and nothing else.
+    pub(crate) fn is_of(&self, runtime: &Arc<RuntimeEnv>) -> bool {
+        Arc::ptr_eq(&self.runtime, runtime)
+    }
+
+    /// The cause of a failure, where it lies in what the statement was refused.
+    pub(crate) fn explain(&self, error: QueryError) -> QueryError {
+        self.shortages.explain(error)
+    }
+}
