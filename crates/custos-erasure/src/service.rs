@@ -3,6 +3,7 @@
 //! Every step is written down before its effects cannot be undone, and every step can be repeated,
 //! so a request that a crash cut off goes on where it stopped.
 
+mod ledger;
 mod leftovers;
 mod steps;
 
@@ -19,11 +20,14 @@ use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
 pub use leftovers::{Cleared, Quiet};
+pub use ledger::Replayed;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::dossier::{Dossier, PersonalValue, Verified};
-use crate::{ErasureError, Level, RequestStore, State, StoredRequest, SubjectRef, scope};
+use crate::{
+    ErasureError, LedgerStore, Level, RequestStore, State, StoredRequest, SubjectRef, scope,
+};
 
 /// A request as it comes in.
 #[derive(Debug, Clone)]
@@ -76,6 +80,7 @@ pub struct ErasureService {
     ingest: Arc<Ingest>,
     ledger: Arc<dyn Ledger>,
     requests: Arc<dyn RequestStore>,
+    erased: Arc<dyn LedgerStore>,
     keys: Arc<KeyService>,
     destruction: Destruction,
     policy: Arc<PolicySet>,
@@ -94,6 +99,8 @@ pub struct ErasureParts {
     pub ledger: Arc<dyn Ledger>,
     /// The record of requests.
     pub requests: Arc<dyn RequestStore>,
+    /// What the lake's record of erasures is kept in step with.
+    pub erased: Arc<dyn LedgerStore>,
     /// The keys to destroy.
     pub keys: Arc<KeyService>,
     /// How finally the KMS destroys them.
@@ -114,13 +121,14 @@ impl ErasureService {
             ingest,
             ledger,
             requests,
+            erased,
             keys,
             destruction,
             policy,
             audit,
             clock,
         } = parts;
-        Self { lake, ingest, ledger, requests, keys, destruction, policy, audit, clock }
+        Self { lake, ingest, ledger, requests, erased, keys, destruction, policy, audit, clock }
     }
 
     /// Receives a request. When it returns, the person is in no query that starts from now on.
