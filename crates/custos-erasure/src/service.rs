@@ -19,8 +19,8 @@ use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
-pub use leftovers::{Cleared, Quiet};
 pub use ledger::Replayed;
+pub use leftovers::{Cleared, Quiet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::Storage;
 
-    fn log(folder: &tempfile::TempDir) -> SealedLog {
+    fn open(folder: &tempfile::TempDir) -> SealedLog {
         let store = Storage::folder(folder.path()).unwrap().store();
         SealedLog::new(store, Secret::random().unwrap())
     }
@@ -96,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn entries_stay_where_they_were_put_and_open_only_there() {
         let folder = tempfile::tempdir().unwrap();
-        let log = log(&folder);
+        let log = open(&folder);
         assert!(log.after(0).await.unwrap().is_empty());
         for position in [1, 2, 10, 9] {
             assert!(log.put(position, &[position as u8]).await.unwrap());
@@ -109,7 +109,7 @@ mod tests {
         std::fs::copy(from, to).unwrap();
         let moved = log.get(10).await.unwrap_err();
         assert!(matches!(moved, LakeError::RecordBroken { position: 10 }), "{moved}");
-        let other = log(&folder);
+        let other = open(&folder);
         assert!(matches!(other.get(1).await, Err(LakeError::RecordBroken { .. })));
     }
 }

@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use crate::file_cache::FileCache;
 use crate::log::{Commit, CommitOutcome, FileEntry, Snapshot, TableLog};
 use crate::{
-    Access, HeadStore, LakeError, OpenFile, SealedLog, SealedObjects, Storage, TableSpec, TableWriter,
+    Access, HeadStore, LakeError, OpenFile, SealedLog, SealedObjects, Storage, TableSpec,
+    TableWriter,
 };
 
 /// How often a table that changes is opened anew before giving up.

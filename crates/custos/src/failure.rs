@@ -53,6 +53,7 @@ from_classified!(
     custos_lake::LakeError,
     custos_policy::Denial,
     custos_query::QueryError,
+    custos_store::BackupError,
     custos_store::OpenError,
 );
 
