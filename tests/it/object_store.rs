@@ -1,6 +1,6 @@
 //! A lake in a bucket: the same guarantees as in a folder.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use custos_testkit::SeaweedFs;
 use crate::crash::{ROWS, many_orders};
 use crate::erasure::erase_subject;
 use crate::fixtures::CANARY;
-use crate::harness::{Custos, files_below, shipped_contract};
+use crate::harness::{Custos, files_below, program, shipped_contract};
 
 fn in_bucket(server: &SeaweedFs) -> Custos {
     server.bucket("shop").expect("a bucket");
@@ -66,9 +66,12 @@ fn a_bucket_that_cannot_be_reached_is_an_error_with_a_remedy_and_without_secrets
         ("AWS_ACCESS_KEY_ID", "custos"),
         ("AWS_SECRET_ACCESS_KEY", CANARY),
     ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let custos = Custos::initialised(&["--lake", "s3://shop/lake"], settings.into());
-    let sql = ["sql", "--as", "analyst", "--purpose", "analytics", "select 1 as one"];
-    let run = custos.run(&sql).fails(8, &["bucket"]);
-    assert!(!run.err.contains(CANARY), "{run:?}");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut init = Command::new(program());
+    init.arg("init").arg(folder.path().join("shop")).args(["--lake", "s3://shop/lake"]);
+    let output = init.envs(settings).stdin(Stdio::null()).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    assert!(said.contains("bucket exists, is writable"), "{output:?}");
+    assert!(!said.contains(CANARY), "{output:?}");
 }

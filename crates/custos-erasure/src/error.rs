@@ -47,6 +47,12 @@ pub enum ErasureError {
         /// The table.
         table: TableName,
     },
+    /// The lake's record of erasures goes on differently than this control store wrote it.
+    #[error("the lake's record of erasures was written by another copy of the control store")]
+    ForeignRecord,
+    /// An entry of the lake's record of erasures is none that this program understands.
+    #[error("the lake's record of erasures has an entry that this version does not understand")]
+    UnknownRecord,
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -73,7 +79,8 @@ impl Classify for ErasureError {
             Self::Denied(_) => ErrorKind::Denied,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::BadSubject { .. } | Self::UnknownRegime { .. } => ErrorKind::Invalid,
-            Self::Step(_) => ErrorKind::Conflict,
+            Self::Step(_) | Self::ForeignRecord => ErrorKind::Conflict,
+            Self::UnknownRecord => ErrorKind::Unsupported,
             Self::StillThere { .. } | Self::NotShredded { .. } => ErrorKind::Integrity,
             Self::Lake(error) => error.kind(),
             Self::Ingest(error) => error.kind(),
@@ -90,6 +97,14 @@ impl Classify for ErasureError {
                 Some("write it as `email:ana@example.com`, `phone:+8613812345678` or `customer_id@pos:M-17`".into())
             }
             Self::UnknownRegime { known, .. } => Some(format!("use one of {}", known.join(", "))),
+            Self::ForeignRecord => Some(
+                "two copies of one control store are in use: end one for good, then run \
+                 `custos restore --replay` with the other"
+                    .into(),
+            ),
+            Self::UnknownRecord => {
+                Some("use the version of custos that wrote it, or a later one".into())
+            }
             Self::Lake(error) => error.hint(),
             Self::Ingest(error) => error.hint(),
             Self::Keys(error) => error.hint(),

@@ -11,6 +11,7 @@
 mod certificate;
 mod dossier;
 mod error;
+mod ledger;
 mod requests;
 mod scope;
 mod service;
@@ -22,9 +23,10 @@ pub use certificate::{
 };
 pub use dossier::Verified;
 pub use error::ErasureError;
+pub use ledger::{DestroyedOwner, LedgerStore};
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
 pub use service::{
-    Cleared, ErasureParts, ErasureService, NewRequest, OtherOwners, Quiet, RequestView,
+    Cleared, ErasureParts, ErasureService, NewRequest, OtherOwners, Quiet, Replayed, RequestView,
 };
 pub use state::{IllegalStep, Level, State, UnknownLevel};
 pub use subject::{SubjectRef, SubjectRefError};

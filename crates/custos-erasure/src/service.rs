@@ -3,6 +3,7 @@
 //! Every step is written down before its effects cannot be undone, and every step can be repeated,
 //! so a request that a crash cut off goes on where it stopped.
 
+mod ledger;
 mod leftovers;
 mod steps;
 
@@ -18,12 +19,15 @@ use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
+pub use ledger::Replayed;
 pub use leftovers::{Cleared, OtherOwners, Quiet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::dossier::{Dossier, PersonalValue, Verified};
-use crate::{ErasureError, Level, RequestStore, State, StoredRequest, SubjectRef, scope};
+use crate::{
+    ErasureError, LedgerStore, Level, RequestStore, State, StoredRequest, SubjectRef, scope,
+};
 
 /// A request as it comes in.
 #[derive(Debug, Clone)]
@@ -77,6 +81,7 @@ pub struct ErasureService {
     ledger: Arc<dyn Ledger>,
     requests: Arc<dyn RequestStore>,
     others: Arc<dyn OtherOwners>,
+    erased: Arc<dyn LedgerStore>,
     keys: Arc<KeyService>,
     destruction: Destruction,
     policy: Arc<PolicySet>,
@@ -97,6 +102,8 @@ pub struct ErasureParts {
     pub requests: Arc<dyn RequestStore>,
     /// Whose secrets are not leftovers although no table names them.
     pub others: Arc<dyn OtherOwners>,
+    /// What the lake's record of erasures is kept in step with.
+    pub erased: Arc<dyn LedgerStore>,
     /// The keys to destroy.
     pub keys: Arc<KeyService>,
     /// How finally the KMS destroys them.
@@ -118,13 +125,26 @@ impl ErasureService {
             ledger,
             requests,
             others,
+            erased,
             keys,
             destruction,
             policy,
             audit,
             clock,
         } = parts;
-        Self { lake, ingest, ledger, requests, others, keys, destruction, policy, audit, clock }
+        Self {
+            lake,
+            ingest,
+            ledger,
+            requests,
+            others,
+            erased,
+            keys,
+            destruction,
+            policy,
+            audit,
+            clock,
+        }
     }
 
     /// Receives a request. When it returns, the person is in no query that starts from now on.

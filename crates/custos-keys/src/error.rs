@@ -43,6 +43,86 @@ pub enum KeyError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The ring is sealed by a passphrase and none was given.
+    #[error("the key ring is sealed by a passphrase")]
+    PassphraseMissing,
+    /// A passphrase was given for a ring that is not sealed by one.
+    #[error("a passphrase was given, but the key ring is not sealed by one")]
+    PassphraseUnused,
+    /// The passphrase is not that of the ring.
+    #[error("the passphrase is not that of the key ring")]
+    WrongPassphrase,
+    /// The address of a KMS cannot be used.
+    #[error("the address of the kms cannot be used: {what}")]
+    KmsAddress {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The KMS did not answer, or said that it cannot now.
+    #[error("the kms is not available: {operation}")]
+    KmsUnavailable {
+        /// What was being done, in lower case.
+        operation: &'static str,
+        /// The client's error, or what the KMS said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The KMS did not let this process do it.
+    #[error("the kms does not permit it: {operation}")]
+    KmsDenied {
+        /// What was being done, in lower case.
+        operation: &'static str,
+    },
+    /// The KMS answered something that this program cannot use.
+    #[error("the kms gave an answer of no use: {operation}")]
+    KmsAnswer {
+        /// What was being done, in lower case.
+        operation: &'static str,
+    },
+    /// The process has no credential that may create and destroy epochs.
+    #[error("this process may use epochs, but neither create nor destroy them")]
+    NoDestroyToken,
+    /// An epoch was to be destroyed that still wraps secrets.
+    #[error("epoch {epoch} still wraps {secrets} secret(s)")]
+    EpochInUse {
+        /// The epoch.
+        epoch: EpochId,
+        /// How many secrets.
+        secrets: u64,
+    },
+    /// An epoch was to be destroyed, but the backup that was verified is not under a newer one.
+    #[error("epoch {epoch} is not older than the verified backup")]
+    BackupNotNewer {
+        /// The epoch.
+        epoch: EpochId,
+    },
+    /// A file of a backup could not be read or written.
+    #[error("the backup cannot be used: {operation}")]
+    BackupFile {
+        /// What was being done, in lower case.
+        operation: &'static str,
+        /// The operating system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is no backup, or not as it was written.
+    #[error("the backup is damaged or not one: {what}")]
+    BackupMalformed {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The epoch that sealed a backup was destroyed, and the backup with it.
+    #[error("epoch {epoch}, which sealed this backup, was destroyed: nothing opens it any more")]
+    BackupDead {
+        /// The epoch.
+        epoch: EpochId,
+    },
+    /// A restored backup does not hold what it should.
+    #[error("the restored backup is not the control store: {what}")]
+    BackupDiffers {
+        /// What differs.
+        what: &'static str,
+    },
     /// An epoch was to be created that is there already.
     #[error("epoch {epoch} exists already")]
     EpochExists {
@@ -116,16 +196,29 @@ pub enum KeyError {
 impl Classify for KeyError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Random(_) | Self::Ring { .. } => ErrorKind::Unavailable,
-            Self::RingExists { .. } | Self::EpochExists { .. } | Self::AlreadyInitialised => {
-                ErrorKind::Conflict
-            }
+            Self::Random(_)
+            | Self::Ring { .. }
+            | Self::KmsUnavailable { .. }
+            | Self::BackupFile { .. } => ErrorKind::Unavailable,
+            Self::RingExists { .. }
+            | Self::EpochExists { .. }
+            | Self::EpochInUse { .. }
+            | Self::BackupNotNewer { .. }
+            | Self::AlreadyInitialised => ErrorKind::Conflict,
             Self::RingMissing { .. }
             | Self::EpochUnknown { .. }
             | Self::EpochDestroyed { .. }
+            | Self::BackupDead { .. }
             | Self::SecretDestroyed { .. } => ErrorKind::NotFound,
-            Self::RingExposed { .. } | Self::RootProtected => ErrorKind::Denied,
+            Self::RingExposed { .. }
+            | Self::RootProtected
+            | Self::KmsDenied { .. }
+            | Self::NoDestroyToken => ErrorKind::Denied,
+            Self::PassphraseMissing | Self::WrongPassphrase => ErrorKind::Unauthenticated,
             Self::RingMalformed { .. }
+            | Self::KmsAnswer { .. }
+            | Self::BackupMalformed { .. }
+            | Self::BackupDiffers { .. }
             | Self::NoEpoch
             | Self::Unopened
             | Self::WrongKeyRing
@@ -134,7 +227,9 @@ impl Classify for KeyError {
             | Self::SecretSurvived { .. }
             | Self::Signature => ErrorKind::Integrity,
             Self::TooLarge => ErrorKind::TooLarge,
-            Self::PublicKey => ErrorKind::Invalid,
+            Self::PublicKey | Self::PassphraseUnused | Self::KmsAddress { .. } => {
+                ErrorKind::Invalid
+            }
             Self::Store(error) => error.kind(),
         }
     }
@@ -154,6 +249,48 @@ impl Classify for KeyError {
                  before going on."
             }
             Self::RingMalformed { .. } => "Restore the key ring from its backup.",
+            Self::PassphraseMissing => {
+                "Give the passphrase in CUSTOS_KEYS_PASSPHRASE, or a file that holds it in \
+                 CUSTOS_KEYS_PASSPHRASE_FILE."
+            }
+            Self::PassphraseUnused => {
+                "Unset CUSTOS_KEYS_PASSPHRASE and CUSTOS_KEYS_PASSPHRASE_FILE: whoever reads \
+                 the folder of this ring can use it. A ring is sealed when it is made."
+            }
+            Self::WrongPassphrase => {
+                "Give the passphrase that the ring was made with. Without it nothing opens."
+            }
+            Self::KmsAddress { .. } => {
+                "Write it as `vault+https://HOST:PORT/transit?prefix=custos`; `vault+http` is for \
+                 an address of this machine only, since secrets travel in clear."
+            }
+            Self::KmsUnavailable { .. } => {
+                "Check that it runs, is unsealed and can be reached from here, then repeat."
+            }
+            Self::KmsDenied { .. } => {
+                "Check that the token is valid and has the policy in `deploy/vault/`."
+            }
+            Self::KmsAnswer { .. } => {
+                "Check that the address leads to the transit engine of OpenBao or Vault."
+            }
+            Self::NoDestroyToken => {
+                "Give this one command the token for it in CUSTOS_VAULT_DESTROY_TOKEN."
+            }
+            Self::EpochInUse { .. } => {
+                "Repeat `custos keys rotate`: it goes on where it stopped. If it stays so, end \
+                 programs that were started before the rotation."
+            }
+            Self::BackupFile { .. } => {
+                "Check that the path is right, that its folder may be written, and that there is \
+                 space."
+            }
+            Self::BackupMalformed { .. } | Self::BackupDiffers { .. } => {
+                "Use another copy of the backup, or an older one."
+            }
+            Self::BackupDead { .. } => {
+                "Use a backup that was made after the newest rotation of keys: a rotation makes \
+                 older ones useless, and leaves one in `backups/` beside the control store."
+            }
             Self::WrongKeyRing => {
                 "Key ring and control store belong to different installations. \
                  Point both to the same one."
@@ -169,6 +306,7 @@ impl Classify for KeyError {
             | Self::EpochExists { .. }
             | Self::EpochUnknown { .. }
             | Self::EpochDestroyed { .. }
+            | Self::BackupNotNewer { .. }
             | Self::Unopened
             | Self::TooLarge
             | Self::AlreadyInitialised

@@ -22,6 +22,10 @@ impl FileSecrets {
         self.secrets.insert(class, secret);
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (KeyClass, &Secret)> {
+        self.secrets.iter().map(|(class, secret)| (*class, secret))
+    }
+
     /// Whose secrets these are.
     pub fn file(&self) -> FileId {
         self.file

@@ -30,6 +30,8 @@ pub struct Destruction {
 ///   Destroying it again succeeds and changes nothing; other epochs are not touched.
 /// - An epoch that never was is [`KeyError::EpochUnknown`].
 /// - `epochs` lists the live epochs in ascending order.
+/// - `wrap_many` and `unwrap_many` do what `wrap` and `unwrap` do to each, in order; if one fails,
+///   all do.
 #[async_trait]
 pub trait Kms: Debug + Send + Sync {
     /// Makes the key-encryption key of `epoch`; durable when it returns.
@@ -50,6 +52,32 @@ pub trait Kms: Debug + Send + Sync {
         wrapped: &[u8],
         context: &[u8],
     ) -> Result<Secret, KeyError>;
+
+    /// Seals each secret under `epoch`, bound to the context beside it.
+    async fn wrap_many(
+        &self,
+        epoch: EpochId,
+        secrets: &[(&Secret, Vec<u8>)],
+    ) -> Result<Vec<Vec<u8>>, KeyError> {
+        let mut wrapped = Vec::with_capacity(secrets.len());
+        for (secret, context) in secrets {
+            wrapped.push(self.wrap(epoch, secret, context).await?);
+        }
+        Ok(wrapped)
+    }
+
+    /// Opens each of what was sealed under `epoch`, with the context beside it.
+    async fn unwrap_many(
+        &self,
+        epoch: EpochId,
+        wrapped: &[(&[u8], Vec<u8>)],
+    ) -> Result<Vec<Secret>, KeyError> {
+        let mut secrets = Vec::with_capacity(wrapped.len());
+        for (wrapped, context) in wrapped {
+            secrets.push(self.unwrap(epoch, wrapped, context).await?);
+        }
+        Ok(secrets)
+    }
 
     /// Destroys the key-encryption key of `epoch`, as [`Kms::destruction`] states.
     async fn destroy_epoch(&self, epoch: EpochId) -> Result<(), KeyError>;

@@ -20,6 +20,7 @@
 //! ```
 
 pub mod aead;
+mod backup;
 pub mod conformance;
 mod disclosed;
 mod error;
@@ -29,15 +30,19 @@ mod kms;
 mod local_ring;
 mod mac;
 mod memory_store;
+mod passphrase;
 mod permutation;
 mod record;
+mod rotation;
 mod secret;
 mod secret_store;
 mod service;
 mod shred;
 mod signing;
 mod stream;
+mod vault_transit;
 
+pub use backup::{BackupHeader, BackupKey, OpenBackup, open_backup, read_backup_header};
 pub use disclosed::DisclosedKey;
 pub use error::KeyError;
 pub use file_secrets::FileSecrets;
@@ -45,11 +50,14 @@ pub use kms::{Destruction, Kms};
 pub use local_ring::LocalKeyRing;
 pub use mac::{MacKey, NamedKey};
 pub use memory_store::MemorySecretStore;
+pub use passphrase::Passphrase;
 pub use permutation::IdPermutation;
 pub use record::SealedRecord;
+pub use rotation::BackupVerified;
 pub use secret::{Secret, random_bytes};
-pub use secret_store::{DestructionCause, SealedSecret, SecretStore};
+pub use secret_store::{DestructionCause, EpochRecord, Rewrapped, SealedSecret, SecretStore};
 pub use service::KeyService;
 pub use shred::ShredProof;
 pub use signing::{PublicKey, SigningKey};
 pub use stream::{SealedReader, SealedWriter, open_sealed_stream};
+pub use vault_transit::{VaultToken, VaultTokens, VaultTransit};

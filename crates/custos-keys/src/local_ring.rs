@@ -1,5 +1,6 @@
 //! A KMS in a folder of this machine.
 
+mod key_file;
 mod private_file;
 mod ring_file;
 
@@ -11,11 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use custos_core::EpochId;
-use zeroize::Zeroizing;
 
 use crate::local_ring::private_file::Stamp;
 use crate::local_ring::ring_file::{OpenRing, RingFile};
-use crate::{Destruction, KeyError, Kms, Secret, aead, hex, random_bytes};
+use crate::{Destruction, KeyError, Kms, Passphrase, Secret, aead, hex, random_bytes};
 
 const RING: &str = "ring.json";
 const RING_NEW: &str = "ring.json.new";
@@ -23,7 +23,8 @@ const RING_KEY: &str = "ring.key";
 const RING_LOCK: &str = "ring.lock";
 
 /// A key ring: a folder with `ring.json`, the key-encryption keys sealed under the ring key, and
-/// `ring.key`, the ring key itself. Both are readable by their owner only.
+/// `ring.key`, the ring key itself or, if the ring is sealed, what it takes to compute the ring
+/// key from a passphrase. Both are readable by their owner only.
 ///
 /// Several processes may use one ring at once; each sees what the others create and destroy with
 /// its next call. Calls read and write small files and block the thread meanwhile.
@@ -43,7 +44,9 @@ struct Loaded {
 
 impl LocalKeyRing {
     /// Makes a ring without epochs in `folder`, which need not exist. Never writes over a ring.
-    pub fn create(folder: &Path) -> Result<Self, KeyError> {
+    ///
+    /// With a passphrase the ring is sealed: it opens with that passphrase only.
+    pub fn create(folder: &Path, passphrase: Option<&Passphrase>) -> Result<Self, KeyError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -52,23 +55,19 @@ impl LocalKeyRing {
         if folder.join(RING).exists() {
             return Err(KeyError::RingExists { file: RING });
         }
-        let key = Secret::random()?;
-        let text = key.expose(|bytes| Zeroizing::new(hex::encode(bytes)));
-        private_file::create(folder, RING_KEY, text.as_bytes())?;
+        private_file::create(folder, RING_KEY, key_file::create(passphrase)?.as_bytes())?;
         let ring = RingFile::new(hex::encode(&random_bytes::<16>()?));
         private_file::create(folder, RING, ring.to_json()?.as_bytes())?;
-        Self::open(folder)
+        Self::open(folder, passphrase)
     }
 
     /// Opens the ring in `folder`; every key-encryption key in it is tried at once.
-    pub fn open(folder: &Path) -> Result<Self, KeyError> {
+    ///
+    /// A sealed ring takes its passphrase, any other takes none: somebody who gives one believes
+    /// that it protects the ring.
+    pub fn open(folder: &Path, passphrase: Option<&Passphrase>) -> Result<Self, KeyError> {
         let (text, _) = private_file::read(folder, RING_KEY)?;
-        let key = std::str::from_utf8(&text).ok().and_then(|text| hex::decode(text.trim_end()));
-        let key = Zeroizing::new(key.ok_or(KeyError::RingMalformed {
-            file: RING_KEY,
-            what: "it is not 32 bytes in hexadecimal digits",
-        })?);
-        let ring_key = Secret::from_bytes(&key);
+        let ring_key = key_file::open(&text, passphrase)?;
         let loaded = load(folder, &ring_key)?;
         Ok(Self { folder: folder.to_owned(), ring_key, loaded: Mutex::new(loaded) })
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use custos_core::{EpochId, FileId, KeyClass, StoreError, Timestamp};
 
-use crate::{DestructionCause, SealedSecret, SecretStore};
+use crate::{DestructionCause, EpochRecord, Rewrapped, SealedSecret, SecretStore};
 
 /// Keeps sealed secrets in memory, for tests and tools: they are lost with the value.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub struct MemorySecretStore(Mutex<State>);
 struct State {
     live: BTreeMap<FileId, BTreeMap<KeyClass, SealedSecret>>,
     ledger: BTreeMap<FileId, (Timestamp, DestructionCause)>,
+    epochs: BTreeMap<EpochId, EpochRecord>,
 }
 
 impl MemorySecretStore {
@@ -39,6 +40,14 @@ impl State {
         self.ledger.contains_key(&secret.owner)
             || self.live.get(&secret.owner).is_some_and(|of| of.contains_key(&secret.class))
     }
+
+    fn is_closed(&self, epoch: EpochId) -> bool {
+        self.epochs.get(&epoch).is_some_and(|record| record.destroyed_at.is_some())
+    }
+
+    fn of_epoch(&self, epoch: EpochId) -> impl Iterator<Item = &SealedSecret> {
+        self.live.values().flat_map(BTreeMap::values).filter(move |secret| secret.epoch == epoch)
+    }
 }
 
 #[async_trait]
@@ -46,8 +55,11 @@ impl SecretStore for MemorySecretStore {
     async fn insert(&self, secrets: &[SealedSecret]) -> Result<(), StoreError> {
         let mut state = self.state();
         let mut new = BTreeSet::new();
-        let fresh =
-            |secret: &SealedSecret| !state.has(secret) && new.insert((secret.owner, secret.class));
+        let fresh = |secret: &SealedSecret| {
+            !state.has(secret)
+                && !state.is_closed(secret.epoch)
+                && new.insert((secret.owner, secret.class))
+        };
         if !secrets.iter().all(fresh) {
             return Err(StoreError::Conflict { operation: "inserting secrets" });
         }
@@ -105,6 +117,54 @@ impl SecretStore for MemorySecretStore {
             *counts.entry(secret.epoch).or_insert(0) += 1;
         }
         Ok(counts.into_iter().collect())
+    }
+
+    async fn epoch_page(
+        &self,
+        epoch: EpochId,
+        after: Option<(FileId, KeyClass)>,
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>, StoreError> {
+        let state = self.state();
+        let next =
+            |secret: &&SealedSecret| after.is_none_or(|after| (secret.owner, secret.class) > after);
+        Ok(state.of_epoch(epoch).filter(next).take(limit as usize).cloned().collect())
+    }
+
+    async fn rewrap(&self, secrets: &[Rewrapped]) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        if secrets.iter().any(|secret| state.is_closed(secret.new.epoch)) {
+            return Err(StoreError::Conflict { operation: "rewrapping secrets" });
+        }
+        let mut replaced = 0;
+        for Rewrapped { old, new } in secrets {
+            let known = state.live.get_mut(&old.owner).and_then(|of| of.get_mut(&old.class));
+            if let Some(known) = known.filter(|known| *known == old) {
+                known.clone_from(new);
+                replaced += 1;
+            }
+        }
+        Ok(replaced)
+    }
+
+    async fn note_epoch(&self, epoch: EpochId, created_at: Timestamp) -> Result<(), StoreError> {
+        let record = EpochRecord { epoch, created_at, destroyed_at: None };
+        self.state().epochs.entry(epoch).or_insert(record);
+        Ok(())
+    }
+
+    async fn close_epoch(&self, epoch: EpochId, at: Timestamp) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let live = state.of_epoch(epoch).count() as u64;
+        if live == 0 {
+            let record = EpochRecord { epoch, created_at: at, destroyed_at: None };
+            state.epochs.entry(epoch).or_insert(record).destroyed_at.get_or_insert(at);
+        }
+        Ok(live)
+    }
+
+    async fn epoch_records(&self) -> Result<Vec<EpochRecord>, StoreError> {
+        Ok(self.state().epochs.values().copied().collect())
     }
 }
 

@@ -56,6 +56,26 @@ impl DestructionCause {
     }
 }
 
+/// A secret to be stored under another epoch: what is there now, and what is to take its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// The secret as it was read.
+    pub old: SealedSecret,
+    /// The same owner and class under another epoch; its sealed bytes are as many.
+    pub new: SealedSecret,
+}
+
+/// What is remembered of an epoch besides its key, which only the KMS has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// The epoch.
+    pub epoch: EpochId,
+    /// When it was made, or first seen.
+    pub created_at: Timestamp,
+    /// When its destruction was ordered, if it was.
+    pub destroyed_at: Option<Timestamp>,
+}
+
 /// Keeps sealed secrets, and the ledger of those destroyed.
 ///
 /// Guarantees, checked by [`crate::conformance::secret_store`]:
@@ -70,6 +90,14 @@ impl DestructionCause {
 ///   says of an owner never changes, so repeating a call changes nothing.
 /// - `owners` lists each live owner once, `counts` live secrets an epoch in ascending order,
 ///   without epochs that have none.
+/// - `epoch_page` walks all live secrets of an epoch: each page begins after the last secret of the
+///   one before, and secrets that come or go meanwhile do not make it miss or repeat others.
+/// - `rewrap` replaces secrets that are still as they were read, and no others; one that was
+///   destroyed meanwhile does not come back. The bytes that were replaced are nowhere in the store
+///   when it returns.
+/// - `close_epoch` closes an epoch unless live secrets name it. From then on no secret is inserted
+///   under it or rewrapped to it ([`StoreError::Conflict`]), by whomever. What is remembered of an
+///   epoch never changes once set.
 #[async_trait]
 pub trait SecretStore: Debug + Send + Sync {
     /// Stores new secrets.
@@ -94,4 +122,25 @@ pub trait SecretStore: Debug + Send + Sync {
 
     /// How many live secrets each epoch has wrapped.
     async fn counts(&self) -> Result<Vec<(EpochId, u64)>, StoreError>;
+
+    /// The first `limit` live secrets of an epoch that come after `after`, in an order of the
+    /// store's own.
+    async fn epoch_page(
+        &self,
+        epoch: EpochId,
+        after: Option<(FileId, KeyClass)>,
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>, StoreError>;
+
+    /// Replaces secrets that are still as they were; returns how many.
+    async fn rewrap(&self, secrets: &[Rewrapped]) -> Result<u64, StoreError>;
+
+    /// Remembers when an epoch was made, unless that is known.
+    async fn note_epoch(&self, epoch: EpochId, created_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Closes an epoch that wraps no live secret; returns how many live secrets are in the way.
+    async fn close_epoch(&self, epoch: EpochId, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// What is remembered of epochs, oldest first.
+    async fn epoch_records(&self) -> Result<Vec<EpochRecord>, StoreError>;
 }

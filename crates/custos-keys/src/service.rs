@@ -1,7 +1,8 @@
 //! What the rest of Custos asks about keys.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use custos_core::{Clock, EpochId, FileId, KeyClass, Purpose, StoreError};
 use zeroize::Zeroizing;
@@ -15,14 +16,15 @@ const FIRST_EPOCH: EpochId = EpochId(1);
 
 /// Makes, opens and destroys secrets, and derives the installation's own keys.
 ///
-/// New secrets are wrapped under the epoch that was the newest when the service was opened. It
-/// keeps no secret but the root, so what is destroyed in the store cannot be opened by it again.
+/// New secrets are wrapped under the epoch that was the newest when the service was opened, or
+/// since it began a rotation or noticed one. It keeps no secret but the root, so what is destroyed
+/// in the store cannot be opened by it again.
 #[derive(Debug)]
 pub struct KeyService {
-    kms: Arc<dyn Kms>,
-    store: Arc<dyn SecretStore>,
+    pub(crate) kms: Arc<dyn Kms>,
+    pub(crate) store: Arc<dyn SecretStore>,
     root: Secret,
-    epoch: EpochId,
+    epoch: AtomicU32,
 }
 
 impl KeyService {
@@ -49,10 +51,11 @@ impl KeyService {
             }
             other => other?,
         };
-        let service = Self { kms, store, root: Secret::random()?, epoch };
-        let sealed = service.wrap(Self::root_owner(), KeyClass::Core, &service.root).await?;
-        match service.store.insert(&[sealed]).await {
-            Ok(()) => Ok(service),
+        let root = Secret::random()?;
+        let (owner, class) = (Self::root_owner(), KeyClass::Core);
+        let sealed = kms.wrap(epoch, &root, &wrap_context(owner, class)).await?;
+        match store.insert(&[SealedSecret { owner, class, epoch, sealed }]).await {
+            Ok(()) => Ok(Self { kms, store, root, epoch: AtomicU32::new(epoch.0) }),
             Err(StoreError::Conflict { .. }) => Err(KeyError::AlreadyInitialised),
             Err(error) => Err(error.into()),
         }
@@ -71,18 +74,28 @@ impl KeyService {
             other => other,
         })?;
         let epoch = newest_epoch(&*kms).await?;
-        Ok(Self { kms, store, root, epoch })
+        Ok(Self { kms, store, root, epoch: AtomicU32::new(epoch.0) })
     }
 
     /// The epoch that new secrets are wrapped under.
     pub fn epoch(&self) -> EpochId {
-        self.epoch
+        EpochId(self.epoch.load(Ordering::Relaxed))
+    }
+
+    /// Wraps new secrets under `epoch` from now on.
+    pub(crate) fn wrap_under(&self, epoch: EpochId) {
+        self.epoch.fetch_max(epoch.0, Ordering::Relaxed);
+    }
+
+    /// Whether a secret is the root.
+    pub(crate) fn is_root(&self, secret: &Secret) -> bool {
+        self.root.expose(|root| secret.expose(|bytes| root == bytes))
     }
 
     /// Makes a new file id and a secret for each class; they are durable when it returns.
     pub async fn create_file_secrets(&self, classes: &[KeyClass]) -> Result<FileSecrets, KeyError> {
-        let (file, sealed) = self.new_secrets(classes).await?;
-        self.store.insert(&sealed).await?;
+        let file = new_secrets(classes)?;
+        self.insert(std::slice::from_ref(&file)).await?;
         Ok(file)
     }
 
@@ -92,14 +105,9 @@ impl KeyService {
         count: usize,
         classes: &[KeyClass],
     ) -> Result<Vec<FileSecrets>, KeyError> {
-        let mut files = Vec::with_capacity(count);
-        let mut rows = Vec::with_capacity(count * classes.len());
-        for _ in 0..count {
-            let (file, sealed) = self.new_secrets(classes).await?;
-            files.push(file);
-            rows.extend(sealed);
-        }
-        self.store.insert(&rows).await?;
+        let files: Vec<FileSecrets> =
+            (0..count).map(|_| new_secrets(classes)).collect::<Result<_, _>>()?;
+        self.insert(&files).await?;
         Ok(files)
     }
 
@@ -112,14 +120,11 @@ impl KeyService {
         files: &[FileId],
         classes: &[KeyClass],
     ) -> Result<HashMap<FileId, FileSecrets>, KeyError> {
-        let mut found = HashMap::with_capacity(files.len());
-        for row in self.store.fetch(files).await? {
-            let file = found.entry(row.owner).or_insert_with(|| FileSecrets::new(row.owner));
-            if classes.contains(&row.class) {
-                file.put(row.class, unwrap(&*self.kms, &row).await?);
-            }
+        match self.unwrapped(files, classes).await {
+            // What was read a moment ago may have been rewrapped since, and its epoch destroyed.
+            Err(KeyError::EpochDestroyed { .. }) => self.unwrapped(files, classes).await,
+            other => other,
         }
-        Ok(found)
     }
 
     /// Every file that has live secrets, this service's own among them.
@@ -184,47 +189,107 @@ impl KeyService {
         IdPermutation::new(&self.root.derive(&format!("custos/permutation/1/{purpose}")))
     }
 
+    /// The secret that seals the lake's record of what was destroyed.
+    ///
+    /// It follows from the root, so that any copy of the secret store that opens at all opens the
+    /// record too, also what was written long after the copy was made.
+    pub fn ledger_secret(&self) -> Secret {
+        self.root.derive("custos/ledger/1")
+    }
+
     /// The key that signs audit heads and certificates.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::new(&self.root.derive("custos/signing/1"))
     }
 
-    async fn new_secrets(
+    async fn unwrapped(
         &self,
+        files: &[FileId],
         classes: &[KeyClass],
-    ) -> Result<(FileSecrets, Vec<SealedSecret>), KeyError> {
-        let mut file = FileSecrets::new(FileId::from_random(random_bytes()?));
-        let classes: BTreeSet<KeyClass> = classes.iter().copied().collect();
-        let mut sealed = Vec::with_capacity(classes.len());
-        for class in classes {
-            let secret = Secret::random()?;
-            sealed.push(self.wrap(file.file(), class, &secret).await?);
-            file.put(class, secret);
+    ) -> Result<HashMap<FileId, FileSecrets>, KeyError> {
+        let mut found = HashMap::with_capacity(files.len());
+        let mut wanted: BTreeMap<EpochId, Vec<SealedSecret>> = BTreeMap::new();
+        for row in self.store.fetch(files).await? {
+            found.entry(row.owner).or_insert_with(|| FileSecrets::new(row.owner));
+            if classes.contains(&row.class) {
+                wanted.entry(row.epoch).or_default().push(row);
+            }
         }
-        Ok((file, sealed))
+        for (epoch, rows) in wanted {
+            for (row, secret) in rows.iter().zip(unwrap_rows(&*self.kms, epoch, &rows).await?) {
+                let file = found.entry(row.owner).or_insert_with(|| FileSecrets::new(row.owner));
+                file.put(row.class, secret);
+            }
+        }
+        Ok(found)
     }
 
-    async fn wrap(
-        &self,
-        owner: FileId,
-        class: KeyClass,
-        secret: &Secret,
-    ) -> Result<SealedSecret, KeyError> {
-        let sealed = self.kms.wrap(self.epoch, secret, &wrap_context(owner, class)).await?;
-        Ok(SealedSecret { owner, class, epoch: self.epoch, sealed })
+    /// Wraps new secrets and stores them.
+    ///
+    /// Another process may have rotated keys since this service looked: then the epoch is closed
+    /// or gone, and the newest one takes its place.
+    async fn insert(&self, files: &[FileSecrets]) -> Result<(), KeyError> {
+        let epoch = self.epoch();
+        let stored = self.insert_under(epoch, files).await;
+        let stale = matches!(
+            stored,
+            Err(KeyError::EpochDestroyed { .. } | KeyError::Store(StoreError::Conflict { .. }))
+        );
+        if !stale {
+            return stored;
+        }
+        self.wrap_under(newest_epoch(&*self.kms).await?);
+        if self.epoch() == epoch { stored } else { self.insert_under(self.epoch(), files).await }
     }
+
+    async fn insert_under(&self, epoch: EpochId, files: &[FileSecrets]) -> Result<(), KeyError> {
+        let mut places = Vec::new();
+        let mut asked = Vec::new();
+        for file in files {
+            for (class, secret) in file.iter() {
+                places.push((file.file(), class));
+                asked.push((secret, wrap_context(file.file(), class)));
+            }
+        }
+        let wrapped = self.kms.wrap_many(epoch, &asked).await?;
+        let rows: Vec<SealedSecret> = places
+            .into_iter()
+            .zip(wrapped)
+            .map(|((owner, class), sealed)| SealedSecret { owner, class, epoch, sealed })
+            .collect();
+        Ok(self.store.insert(&rows).await?)
+    }
+}
+
+fn new_secrets(classes: &[KeyClass]) -> Result<FileSecrets, KeyError> {
+    let mut file = FileSecrets::new(FileId::from_random(random_bytes()?));
+    for class in classes.iter().copied().collect::<BTreeSet<KeyClass>>() {
+        file.put(class, Secret::random()?);
+    }
+    Ok(file)
+}
+
+/// Opens rows of one epoch, in order.
+pub(crate) async fn unwrap_rows(
+    kms: &dyn Kms,
+    epoch: EpochId,
+    rows: &[SealedSecret],
+) -> Result<Vec<Secret>, KeyError> {
+    let wrapped: Vec<(&[u8], Vec<u8>)> =
+        rows.iter().map(|row| (&row.sealed[..], wrap_context(row.owner, row.class))).collect();
+    kms.unwrap_many(epoch, &wrapped).await
 }
 
 async fn unwrap(kms: &dyn Kms, row: &SealedSecret) -> Result<Secret, KeyError> {
     kms.unwrap(row.epoch, &row.sealed, &wrap_context(row.owner, row.class)).await
 }
 
-async fn newest_epoch(kms: &dyn Kms) -> Result<EpochId, KeyError> {
+pub(crate) async fn newest_epoch(kms: &dyn Kms) -> Result<EpochId, KeyError> {
     kms.epochs().await?.into_iter().max().ok_or(KeyError::NoEpoch)
 }
 
 /// Binds a wrapped secret to its row, so that rows cannot be exchanged.
-fn wrap_context(owner: FileId, class: KeyClass) -> Vec<u8> {
+pub(crate) fn wrap_context(owner: FileId, class: KeyClass) -> Vec<u8> {
     [b"custos/secret/1/", &owner.as_bytes()[..], class.as_str().as_bytes()].concat()
 }
 

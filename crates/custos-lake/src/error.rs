@@ -50,6 +50,12 @@ pub enum LakeError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// An entry of the record of erasures does not open.
+    #[error("entry {position} of the record of erasures cannot be opened")]
+    RecordBroken {
+        /// Its place.
+        position: u64,
+    },
     /// The log of a table holds something Custos did not write.
     #[error("the log of table `{table}` holds an entry that Custos did not write: {what}")]
     ForeignEntry {
@@ -145,6 +151,7 @@ impl Classify for LakeError {
             Self::Storage { .. } | Self::Log { .. } => ErrorKind::Unavailable,
             Self::Integrity { .. }
             | Self::Broken { .. }
+            | Self::RecordBroken { .. }
             | Self::ForeignEntry { .. }
             | Self::Tampered { .. }
             | Self::Shredded { .. }
@@ -190,6 +197,11 @@ impl Classify for LakeError {
             | Self::Shredded { .. } => {
                 Some("run `custos doctor`; do not restore single files by hand".into())
             }
+            Self::RecordBroken { .. } => Some(
+                "restore the folder `ledger` of the lake: without it nobody knows whom to forget \
+                 again"
+                    .into(),
+            ),
             Self::NotGranted { .. }
             | Self::WrongGrant { .. }
             | Self::Shape { .. }

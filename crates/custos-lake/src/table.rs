@@ -14,7 +14,8 @@ use crate::file_cache::FileCache;
 use crate::log::{Commit, CommitOutcome, FileEntry, Snapshot, TableLog};
 use crate::writer::FileLayout;
 use crate::{
-    Access, HeadStore, LakeError, OpenFile, SealedObjects, Storage, TableSpec, TableWriter,
+    Access, HeadStore, LakeError, OpenFile, SealedLog, SealedObjects, Storage, TableSpec,
+    TableWriter,
 };
 
 /// How often a table that changes is opened anew before giving up.
@@ -51,6 +52,11 @@ impl Lake {
     /// The sealed objects that are not tables: journals.
     pub fn objects(&self) -> SealedObjects {
         SealedObjects::new(self.storage.below("journal").store(), Arc::clone(&self.keys))
+    }
+
+    /// The record of what was erased, which outlives every copy of the control store.
+    pub fn erasures(&self) -> SealedLog {
+        SealedLog::new(self.storage.below("ledger").store(), self.keys.ledger_secret())
     }
 
     /// The table of this shape, created if it does not exist, widened if it lacks columns.

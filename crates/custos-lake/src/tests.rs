@@ -29,7 +29,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ring = LocalKeyRing::create(&folder.path().join("keys")).unwrap();
+        let ring = LocalKeyRing::create(&folder.path().join("keys"), None).unwrap();
         let store = Arc::new(MemorySecretStore::default());
         let keys = KeyService::initialise(Arc::new(ring), store).await.unwrap();
         let files = PolicyFiles::from_dir(&workspace_root().join("policies")).unwrap();

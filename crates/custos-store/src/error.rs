@@ -41,6 +41,12 @@ pub enum OpenError {
     /// It could not be brought to the schema of this version.
     #[error("the schema of the control store cannot be brought up to date")]
     Migration(#[source] MigrateError),
+    /// It is a restored copy, and people who were erased since are still in it.
+    #[error(
+        "the control store was restored from a backup, and the erasures that came after it are \
+         not done again yet"
+    )]
+    NotReplayed,
     /// Its folder or file could not be made.
     #[error("the folder of the control store cannot be used")]
     Folder(#[source] io::Error),
@@ -53,7 +59,7 @@ impl Classify for OpenError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing { .. } => ErrorKind::NotFound,
-            Self::Exists { .. } => ErrorKind::Conflict,
+            Self::Exists { .. } | Self::NotReplayed => ErrorKind::Conflict,
             Self::NotAStore { .. } | Self::Migration(_) => ErrorKind::Integrity,
             Self::Newer { .. } => ErrorKind::Unsupported,
             Self::Folder(_) => ErrorKind::Unavailable,
@@ -69,6 +75,9 @@ impl Classify for OpenError {
                 "restore it from a backup; after an interrupted `custos init`, remove it and repeat"
             }
             Self::Newer { .. } => "use the version of custos that wrote it, or a later one",
+            Self::NotReplayed => {
+                "run `custos restore --replay`: it does again what the lake's record of erasures says"
+            }
             Self::Migration(_) => "restore it from a backup, or use the version that wrote it",
             Self::Folder(_) => "check that its folder exists and may be written",
             Self::Store(_) => return None,

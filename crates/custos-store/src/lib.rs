@@ -6,7 +6,8 @@
 //! database nor in its write-ahead log.
 //!
 //! This crate knows no keys, no identifiers and no time: secrets and payloads reach it sealed,
-//! identifiers hashed, instants as values.
+//! identifiers hashed, instants as values. What it copies of itself it hands to `custos-keys`,
+//! which seals it.
 //!
 //! Read first: [`Store`], then the migrations, which say what is stored.
 //!
@@ -28,9 +29,11 @@
 //! ```
 
 mod audit;
+mod backup;
 mod column;
 mod consents;
 mod epoch;
+mod erasures;
 mod error;
 mod exports;
 mod heads;
@@ -38,12 +41,16 @@ mod lease;
 mod ledger;
 mod population;
 mod principals;
+mod private_files;
 mod requests;
+mod rotation;
 mod secrets;
 mod store;
 #[cfg(test)]
 mod testing;
 
+pub use backup::{BackupError, restore};
 pub use error::OpenError;
 pub use principals::{NewPrincipal, StoredPrincipal};
+pub use rotation::{Rotated, RotationStep};
 pub use store::Store;

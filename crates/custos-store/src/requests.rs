@@ -113,7 +113,7 @@ fn read_request(body: &str) -> Result<StoredRequest, StoreError> {
 }
 
 /// Raises the epoch and tombstones subjects under it. Rows about nobody have no tombstone.
-async fn bury(
+pub(crate) async fn bury(
     connection: &mut SqliteConnection,
     request: RequestId,
     subjects: &[Rid],

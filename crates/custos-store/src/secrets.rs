@@ -1,13 +1,18 @@
 //! Sealed secrets, and the ledger of those destroyed.
 
+mod epochs;
+
 use async_trait::async_trait;
 use custos_core::{EpochId, FileId, KeyClass, StoreError, Timestamp};
-use custos_keys::{DestructionCause, SealedSecret, SecretStore};
+use custos_keys::{DestructionCause, EpochRecord, Rewrapped, SealedSecret, SecretStore};
 use sqlx::SqliteConnection;
 
 use crate::Store;
 use crate::column::{from_column, integrity, parse, to_json};
 use crate::error::failed;
+
+/// Added to epochs in rows of secrets: with it all of them take the same number of bytes.
+const EPOCH_BASE: i64 = 1 << 40;
 
 #[async_trait]
 impl SecretStore for Store {
@@ -82,6 +87,51 @@ impl SecretStore for Store {
             .map(|(epoch, count)| Ok((read_epoch(epoch)?, from_column(count)?)))
             .collect()
     }
+
+    async fn epoch_page(
+        &self,
+        epoch: EpochId,
+        after: Option<(FileId, KeyClass)>,
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>, StoreError> {
+        let rows = epochs::page(self.readers(), epoch, after, limit).await?;
+        rows.into_iter().map(read_secret).collect()
+    }
+
+    async fn rewrap(&self, secrets: &[Rewrapped]) -> Result<u64, StoreError> {
+        let operation = "rewrapping secrets";
+        let mut transaction = self.writer(operation).await?;
+        let mut replaced = 0;
+        for secret in secrets {
+            replaced += epochs::rewrap(&mut transaction, secret, operation).await?;
+        }
+        transaction.commit().await.map_err(failed(operation))?;
+        self.forget_older_states().await?;
+        Ok(replaced)
+    }
+
+    async fn note_epoch(&self, epoch: EpochId, created_at: Timestamp) -> Result<(), StoreError> {
+        let operation = "remembering an epoch";
+        let mut transaction = self.writer(operation).await?;
+        epochs::note(&mut transaction, epoch, created_at, operation).await?;
+        transaction.commit().await.map_err(failed(operation))
+    }
+
+    async fn close_epoch(&self, epoch: EpochId, at: Timestamp) -> Result<u64, StoreError> {
+        let operation = "closing an epoch";
+        let mut transaction = self.writer(operation).await?;
+        let live = epochs::live(&mut transaction, epoch, operation).await?;
+        if live == 0 {
+            epochs::note(&mut transaction, epoch, at, operation).await?;
+            epochs::close(&mut transaction, epoch, at, operation).await?;
+        }
+        transaction.commit().await.map_err(failed(operation))?;
+        Ok(live)
+    }
+
+    async fn epoch_records(&self) -> Result<Vec<EpochRecord>, StoreError> {
+        epochs::records(self.readers()).await
+    }
 }
 
 async fn insert(
@@ -91,12 +141,14 @@ async fn insert(
 ) -> Result<(), StoreError> {
     let inserted = sqlx::query(
         "INSERT INTO secret (owner, class, epoch, sealed) SELECT ?1, ?2, ?3, ?4 \
-         WHERE NOT EXISTS (SELECT 1 FROM destroyed_owner WHERE owner = ?1)",
+         WHERE NOT EXISTS (SELECT 1 FROM destroyed_owner WHERE owner = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM key_epoch WHERE epoch = ?5 AND destroyed_at IS NOT NULL)",
     )
     .bind(secret.owner.to_string())
     .bind(secret.class.as_str())
-    .bind(i64::from(secret.epoch.0))
+    .bind(epoch_column(secret.epoch))
     .bind(&secret.sealed)
+    .bind(i64::from(secret.epoch.0))
     .execute(connection)
     .await
     .map_err(failed(operation))?;
@@ -158,8 +210,12 @@ fn read_owner(text: &str) -> Result<FileId, StoreError> {
     parse(text, "the owner of a secret")
 }
 
+fn epoch_column(epoch: EpochId) -> i64 {
+    EPOCH_BASE + i64::from(epoch.0)
+}
+
 fn read_epoch(number: i64) -> Result<EpochId, StoreError> {
-    u32::try_from(number).map(EpochId).map_err(|_| integrity("the epoch of a secret"))
+    u32::try_from(number - EPOCH_BASE).map(EpochId).map_err(|_| integrity("the epoch of a secret"))
 }
 
 #[cfg(test)]

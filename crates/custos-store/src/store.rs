@@ -54,7 +54,19 @@ impl Store {
     }
 
     /// Opens the control store, and brings the schema of an older version up to date.
+    ///
+    /// A copy that was restored is refused until the erasures that it does not know are done
+    /// again: [`OpenError::NotReplayed`].
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let store = Self::open_restored(path).await?;
+        match store.is_restored().await.map_err(OpenError::Store)? {
+            true => Err(OpenError::NotReplayed),
+            false => Ok(store),
+        }
+    }
+
+    /// Does [`Store::open`] with a copy that was restored too, for who does erasures again.
+    pub async fn open_restored(path: &Path) -> Result<Self, OpenError> {
         // Never read by other means than SQLite: closing a file drops the locks that other
         // connections of this process hold on it.
         if !path.try_exists().map_err(OpenError::Folder)? {
@@ -89,6 +101,12 @@ impl Store {
             None => Ok(()),
             Some(_) => Err(integrity("a reference leads nowhere")),
         }
+    }
+
+    /// Ends all connections.
+    pub async fn close(self) {
+        self.writer.close().await;
+        self.readers.close().await;
     }
 
     /// The folder of the database file.
@@ -137,8 +155,11 @@ impl Store {
     }
 
     /// Whether nobody was in the way.
+    ///
+    /// `main`, since SQLite would else look at its temporary database too, which is in use for a
+    /// while after a migration that renames a table.
     async fn empty_log(&self) -> Result<bool, StoreError> {
-        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA main.wal_checkpoint(TRUNCATE)")
             .fetch_one(&self.writer)
             .await
             .map_err(failed(EMPTYING_LOG))?;

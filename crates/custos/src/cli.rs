@@ -79,9 +79,27 @@ pub(crate) enum Command {
     /// Check and export the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Show the keys' state.
+    /// Show the keys' state, and exchange the key that wraps all others.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Seal a copy of the control store into a file.
+    #[command(
+        after_help = "The file opens with this installation's keys only, and only until the next \
+                      `custos keys rotate`.\n\nExample:\n  custos backup /mnt/backup/control.backup"
+    )]
+    Backup {
+        /// The file, which must not exist.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Restore a backup of the control store, and erase again who was erased since.
+    #[command(
+        after_help = "Example:\n  custos restore /mnt/backup/control.backup --into control-restored\n  \
+                      then set `control = \"control-restored\"` in custos.toml"
+    )]
+    Restore(RestoreArgs),
     /// Give and take access.
     #[command(subcommand)]
     Principal(PrincipalCommand),
@@ -102,6 +120,11 @@ pub(crate) struct InitArgs {
     /// `s3://BUCKET/PREFIX`.
     #[arg(long, value_name = "PLACE")]
     pub(crate) lake: Option<String>,
+
+    /// Where its keys are to be, if not in a key ring in that folder: another folder, or OpenBao
+    /// or Vault as `vault+https://HOST:8200/transit?prefix=custos`.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) keys: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -408,8 +431,27 @@ pub(crate) enum AuditCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Show epochs, how many secrets each wraps, and the public key.
+    /// Show epochs, how old they are and how many secrets each wraps, and the public key.
     Status(JsonArg),
+    /// Wrap every secret under a new key and destroy the old one: older copies of the control
+    /// store are useless then. One that was cut off goes on where it stopped.
+    Rotate(JsonArg),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(required_unless_present = "replay", requires = "into", conflicts_with = "replay")]
+    pub(crate) file: Option<PathBuf>,
+    /// The folder of the restored control store, which must hold none.
+    #[arg(long, value_name = "DIR", conflicts_with = "replay")]
+    pub(crate) into: Option<PathBuf>,
+    /// Restore nothing: only erase again, in the configured control store, who was erased since.
+    #[arg(long)]
+    pub(crate) replay: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod audit;
+mod backup;
 mod build;
 mod certificate;
 mod compact;
@@ -14,6 +15,7 @@ mod policy;
 mod principal;
 mod request;
 mod resolve;
+mod restore;
 mod serve;
 mod sql;
 
@@ -52,6 +54,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Certificate(command) => certificate::run(config, &command).await,
         Command::Audit(command) => audit::run(&open(config).await?, &command).await,
         Command::Keys(command) => keys::run(&open(config).await?, &command).await,
+        Command::Backup { file, json } => backup::run(&open(config).await?, &file, json).await,
+        Command::Restore(args) => restore::run(find(config)?, &args).await,
         Command::Principal(command) => principal::run(&open(config).await?, &command).await,
         Command::Compact(args) => compact::run(&open(config).await?, &args).await,
         Command::Doctor(args) => doctor::run(&open(config).await?, &args).await,

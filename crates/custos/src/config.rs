@@ -24,7 +24,8 @@ pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; 
 [storage]
 lake = "lake"          # encrypted tables and journals: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
 control = "control"    # consent, requests, audit, wrapped secrets: back it up
-keys = "keys"          # the key ring that opens the secrets: back it up elsewhere
+keys = "keys"          # the key ring that opens the secrets: back it up elsewhere;
+                       # or OpenBao or Vault: "vault+https://HOST:8200/transit?prefix=custos"
 
 [policy]
 # policies = "policies"  # a folder that replaces the built-in policies
@@ -59,7 +60,7 @@ struct RawConfig {
 struct RawStorage {
     lake: Option<String>,
     control: Option<PathBuf>,
-    keys: Option<PathBuf>,
+    keys: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,6 +95,25 @@ impl LakePlace {
     }
 }
 
+/// Where the keys are that open all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeysPlace {
+    /// A key ring in this folder.
+    Folder(PathBuf),
+    /// The transit engine of OpenBao or Vault at this address.
+    Vault(String),
+}
+
+impl KeysPlace {
+    fn parse(text: &str, folder: &Path) -> Self {
+        if text.starts_with("vault+") {
+            Self::Vault(text.to_owned())
+        } else {
+            Self::Folder(folder.join(text))
+        }
+    }
+}
+
 /// The process's environment, but for what is not text.
 pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
@@ -108,8 +128,8 @@ pub(crate) struct Config {
     pub(crate) lake: LakePlace,
     /// The folder of the control store.
     pub(crate) control: PathBuf,
-    /// The folder of the key ring.
-    pub(crate) keys: PathBuf,
+    /// Where the keys are.
+    pub(crate) keys: KeysPlace,
     /// A folder of policies in place of the built-in ones.
     pub(crate) policies: Option<PathBuf>,
     /// A folder of models on top of the built-in ones.
@@ -166,6 +186,12 @@ impl Config {
             "CUSTOS_POLICY_POLICIES",
             "CUSTOS_POLICY_MODELS",
             "CUSTOS_SERVER_HTTP",
+            "CUSTOS_KEYS_PASSPHRASE",
+            "CUSTOS_KEYS_PASSPHRASE_FILE",
+            "CUSTOS_VAULT_TOKEN",
+            "CUSTOS_VAULT_TOKEN_FILE",
+            "CUSTOS_VAULT_DESTROY_TOKEN",
+            "CUSTOS_VAULT_DESTROY_TOKEN_FILE",
             "CUSTOS_CONFIG",
             "CUSTOS_LOG",
             "CUSTOS_DATA",
@@ -181,6 +207,8 @@ impl Config {
             set.map(|path| folder.join(path))
         };
         let limits = raw.query.resolve(folder, environment, &mut problems);
+        let keys = environment.get("CUSTOS_STORAGE_KEYS").cloned().or(raw.storage.keys);
+        let keys = keys.unwrap_or_else(|| "keys".to_owned());
         let http = environment
             .get("CUSTOS_SERVER_HTTP")
             .cloned()
@@ -196,8 +224,7 @@ impl Config {
                 lake: LakePlace::parse(&lake, folder),
                 control: path("CUSTOS_STORAGE_CONTROL", raw.storage.control)
                     .unwrap_or_else(|| folder.join("control")),
-                keys: path("CUSTOS_STORAGE_KEYS", raw.storage.keys)
-                    .unwrap_or_else(|| folder.join("keys")),
+                keys: KeysPlace::parse(&keys, folder),
                 policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
                 models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
                 http,
@@ -237,6 +264,17 @@ mod tests {
         assert_eq!(config.lake, LakePlace::Folder("/mnt/lake".into()));
         let config = parse(TEMPLATE, &[("CUSTOS_STORAGE_LAKE", "s3://shop/lake")]).unwrap();
         assert_eq!(config.lake, LakePlace::Url("s3://shop/lake".into()));
+    }
+
+    #[test]
+    fn keys_are_in_a_folder_or_at_an_address() {
+        let keys = |text| parse(text, &[]).unwrap().keys;
+        assert_eq!(keys(""), KeysPlace::Folder("/srv/keys".into()));
+        assert_eq!(keys("[storage]\nkeys = \"/mnt/ring\""), KeysPlace::Folder("/mnt/ring".into()));
+        let address = "vault+https://bao:8200/transit?prefix=eu";
+        let there = KeysPlace::Vault(address.to_owned());
+        assert_eq!(keys(&format!("[storage]\nkeys = \"{address}\"")), there);
+        assert_eq!(parse("", &[("CUSTOS_STORAGE_KEYS", address)]).unwrap().keys, there);
     }
 
     #[test]

@@ -54,6 +54,7 @@ from_classified!(
     custos_policy::Denial,
     custos_query::ExportError,
     custos_query::QueryError,
+    custos_store::BackupError,
     custos_store::OpenError,
 );
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use custos_audit::AuditLog;
 use custos_core::{Clock, ErrorKind, PrincipalId, StoreError};
-use custos_erasure::{ErasureParts, ErasureService};
+use custos_erasure::{ErasureParts, ErasureService, LedgerStore};
 use custos_gateway::Authenticator;
 use custos_ingest::{Compactor, Contract, Ingest, IngestError, Ledger, Resolver};
-use custos_keys::{KeyService, Kms, LocalKeyRing};
+use custos_keys::{KeyService, Kms};
 use custos_lake::{Lake, Storage, vault};
 use custos_models::{ModelFiles, Models};
 use custos_policy::{PolicyFiles, PolicySet, Principal};
@@ -19,10 +19,10 @@ use custos_store::Store;
 use crate::clock::SystemClock;
 use crate::config::{Config, LakePlace, environment};
 use crate::failure::Failure;
-use crate::{catalog, embedded};
+use crate::{catalog, embedded, kms};
 
 /// The control store's file in its folder.
-const STORE_FILE: &str = "custos.db";
+pub(crate) const STORE_FILE: &str = "custos.db";
 
 /// An open installation.
 #[derive(Debug)]
@@ -49,16 +49,44 @@ impl Installation {
     /// Makes a new, empty installation and opens it.
     pub(crate) async fn create(config: Config) -> Result<Self, Failure> {
         std::fs::create_dir_all(&config.control)?;
-        let kms: Arc<dyn Kms> = Arc::new(LocalKeyRing::create(&config.keys)?);
+        let kms = kms::create(&config.keys)?;
         let store = Store::create(&config.control.join(STORE_FILE)).await?;
         let keys = KeyService::initialise(Arc::clone(&kms), Arc::new(store.clone())).await?;
+        keys.note_epochs(&SystemClock).await?;
         Self::assemble(config, store, kms, keys)
     }
 
     /// Opens an installation.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
         let store = Store::open(&config.control.join(STORE_FILE)).await?;
-        let kms: Arc<dyn Kms> = Arc::new(LocalKeyRing::open(&config.keys)?);
+        let installation = Self::open_with(config, store).await?;
+        // An older control store knows less than the lake: people who were erased would be back.
+        let known = installation.store.ledger_position().await?;
+        match installation.lake.erasures().after(known).await?.len() {
+            0 => Ok(installation),
+            count => Err(Failure::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the control store is older than the lake: it does not know of {count} \
+                     entries of the record of erasures"
+                ),
+            )
+            .with_hint(
+                "put the newest control store back, or run `custos restore --replay` to do the \
+                 erasures again in this one",
+            )),
+        }
+    }
+
+    /// Opens an installation whose control store may be a copy that lacks erasures, for who does
+    /// them again.
+    pub(crate) async fn open_restored(config: Config) -> Result<Self, Failure> {
+        let store = Store::open_restored(&config.control.join(STORE_FILE)).await?;
+        Self::open_with(config, store).await
+    }
+
+    async fn open_with(config: Config, store: Store) -> Result<Self, Failure> {
+        let kms = kms::open(&config.keys)?;
         let keys = KeyService::open(Arc::clone(&kms), Arc::new(store.clone())).await?;
         Self::assemble(config, store, kms, keys)
     }
@@ -165,6 +193,7 @@ impl Installation {
             ledger: Arc::new(self.store.clone()),
             requests: Arc::new(self.store.clone()),
             others: Arc::new(self.store.clone()),
+            erased: Arc::new(self.store.clone()),
             keys: Arc::clone(&self.keys),
             destruction: self.kms.destruction(),
             policy: Arc::clone(&self.policy),

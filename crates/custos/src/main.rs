@@ -12,6 +12,7 @@ mod demo;
 mod embedded;
 mod failure;
 mod installation;
+mod kms;
 mod output;
 
 use std::process::ExitCode;

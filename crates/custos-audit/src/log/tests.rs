@@ -21,7 +21,7 @@ impl Clock for Stopped {
 
 async fn keys() -> KeyService {
     let folder = TempDir::new().unwrap();
-    let ring = Arc::new(LocalKeyRing::create(folder.path()).unwrap());
+    let ring = Arc::new(LocalKeyRing::create(folder.path(), None).unwrap());
     let store = Arc::new(MemorySecretStore::new());
     KeyService::initialise(ring, store).await.unwrap()
 }

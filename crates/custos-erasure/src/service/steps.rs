@@ -42,6 +42,7 @@ impl ErasureService {
         self.requests.forget_consents(&dossier.subjects).await?;
         dossier.asked_for = None;
         request.state = request.state.step(State::Unlinked)?;
+        self.write_ledger(request, dossier).await?;
         self.save(request, dossier).await?;
         self.record(actor, Action::Unlinked, request, Outcome::Done, dossier).await?;
         Ok(())
@@ -111,6 +112,7 @@ impl ErasureService {
         }
         dossier.completed_at = Some(self.clock.now());
         request.state = request.state.step(State::Rewritten)?;
+        self.write_ledger(request, dossier).await?;
         self.save(request, dossier).await?;
         self.record(actor, Action::Rewritten, request, Outcome::Done, dossier).await?;
         Ok(())
@@ -226,6 +228,7 @@ impl ErasureService {
         let signed = statement.sign(&self.keys.signing_key()).ok_or(ErasureError::Internal)?;
         request.certificate = Some(signed);
         request.state = request.state.step(State::Certified)?;
+        self.write_ledger(request, dossier).await?;
         self.save(request, dossier).await
     }
 

@@ -3,7 +3,7 @@ use custos_core::{Classify, RequestId, Timestamp};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{LocalKeyRing, MemorySecretStore};
+use crate::{EpochRecord, LocalKeyRing, MemorySecretStore, Rewrapped};
 
 const CLASSES: [KeyClass; 2] = [KeyClass::Core, KeyClass::Fact];
 const NOON: Timestamp = Timestamp::from_micros(43_200_000_000);
@@ -26,7 +26,7 @@ impl Installation {
     async fn new() -> (Self, KeyService) {
         let folder = TempDir::new().unwrap();
         let store = Arc::new(MemorySecretStore::new());
-        let ring = Arc::new(LocalKeyRing::create(folder.path()).unwrap());
+        let ring = Arc::new(LocalKeyRing::create(folder.path(), None).unwrap());
         let installation = Self { folder, store };
         let service = KeyService::initialise(ring, installation.store()).await.unwrap();
         (installation, service)
@@ -37,7 +37,7 @@ impl Installation {
     }
 
     fn ring(&self) -> Arc<LocalKeyRing> {
-        Arc::new(LocalKeyRing::open(self.folder.path()).unwrap())
+        Arc::new(LocalKeyRing::open(self.folder.path(), None).unwrap())
     }
 
     async fn open(&self) -> KeyService {
@@ -89,7 +89,7 @@ async fn an_installation_is_initialised_once() {
 #[tokio::test]
 async fn a_crash_before_the_root_was_stored_can_be_repeated() {
     let folder = TempDir::new().unwrap();
-    let ring = Arc::new(LocalKeyRing::create(folder.path()).unwrap());
+    let ring = Arc::new(LocalKeyRing::create(folder.path(), None).unwrap());
     ring.create_epoch(EpochId(1)).await.unwrap();
     let store = Arc::new(MemorySecretStore::new());
     assert_eq!(KeyService::initialise(ring, store).await.unwrap().epoch(), EpochId(1));
@@ -105,7 +105,7 @@ async fn a_lost_store_and_a_foreign_ring_are_told_apart() {
     let foreign = KeyService::open(other.ring(), installation.store()).await.unwrap_err();
     assert!(matches!(foreign, KeyError::WrongKeyRing));
     let no_epochs = TempDir::new().unwrap();
-    let ring = Arc::new(LocalKeyRing::create(no_epochs.path()).unwrap());
+    let ring = Arc::new(LocalKeyRing::create(no_epochs.path(), None).unwrap());
     let foreign = KeyService::open(ring, installation.store()).await.unwrap_err();
     assert!(matches!(foreign, KeyError::WrongKeyRing));
     assert!(lost.hint().is_some() && foreign.hint().is_some());
@@ -185,6 +185,26 @@ impl SecretStore for Keeping {
     }
     async fn counts(&self) -> Result<Vec<(EpochId, u64)>, StoreError> {
         self.0.counts().await
+    }
+    async fn epoch_page(
+        &self,
+        epoch: EpochId,
+        after: Option<(FileId, KeyClass)>,
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>, StoreError> {
+        self.0.epoch_page(epoch, after, limit).await
+    }
+    async fn rewrap(&self, secrets: &[Rewrapped]) -> Result<u64, StoreError> {
+        self.0.rewrap(secrets).await
+    }
+    async fn note_epoch(&self, epoch: EpochId, created_at: Timestamp) -> Result<(), StoreError> {
+        self.0.note_epoch(epoch, created_at).await
+    }
+    async fn close_epoch(&self, epoch: EpochId, at: Timestamp) -> Result<u64, StoreError> {
+        self.0.close_epoch(epoch, at).await
+    }
+    async fn epoch_records(&self) -> Result<Vec<EpochRecord>, StoreError> {
+        self.0.epoch_records().await
     }
 }
 

@@ -76,7 +76,7 @@ impl World {
     pub(crate) async fn with_rows(rows: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("spill")).unwrap();
-        let ring = LocalKeyRing::create(&folder.path().join("keys")).unwrap();
+        let ring = LocalKeyRing::create(&folder.path().join("keys"), None).unwrap();
         let store = Arc::new(MemorySecretStore::default());
         let keys = Arc::new(KeyService::initialise(Arc::new(ring), store).await.unwrap());
         let files = PolicyFiles::from_dir(&workspace_root().join("policies")).unwrap();

@@ -140,3 +140,92 @@ async fn the_ledger_says_why_and_for_whom() {
         [("erasure".to_owned(), Some(request.to_string())), ("journal_folded".to_owned(), None)];
     assert_eq!(rows, expected.into_iter().collect());
 }
+
+/// Of lengths among which a row that grows by a byte is moved, and leaves copies of others.
+fn wrapped(at: u32, round: u32) -> Vec<u8> {
+    let bytes = [60, 61, 89, 300, 900][scramble(at) as usize % 5];
+    let seed = scramble(round) ^ at;
+    let words = (0..bytes).map(|word| scramble(seed.wrapping_mul(1024) + word));
+    words.flat_map(u32::to_le_bytes).take(bytes as usize).collect()
+}
+
+#[tokio::test]
+async fn rewrapped_bytes_leave_no_copy_of_the_old_ones_nor_later_of_the_new_ones() {
+    let (home, store) = new_store().await;
+    let mut now: Vec<SealedSecret> = secrets(0..4000)
+        .into_iter()
+        .enumerate()
+        .map(|(at, secret)| SealedSecret {
+            epoch: EpochId(1),
+            sealed: wrapped(at as u32, 0),
+            ..secret
+        })
+        .collect();
+    store.insert(&now).await.unwrap();
+    let mut replaced = Vec::new();
+    // Numbers for which SQLite by itself takes no, one, two, three and four bytes.
+    for (round, epoch) in [2_u32, 128, 40_000, 9_000_000].into_iter().enumerate() {
+        let moved: Vec<Rewrapped> = now
+            .iter()
+            .enumerate()
+            .map(|(at, old)| {
+                let sealed = wrapped(at as u32, round as u32 + 1);
+                let new = SealedSecret { epoch: EpochId(epoch), sealed, ..old.clone() };
+                Rewrapped { old: old.clone(), new }
+            })
+            .collect();
+        for page in moved.chunks(500) {
+            assert_eq!(store.rewrap(page).await.unwrap(), page.len() as u64);
+        }
+        replaced.extend(now);
+        now = moved.into_iter().map(|rewrapped| rewrapped.new).collect();
+    }
+    let (dying, live) = now.split_at(3000);
+    let owners: Vec<FileId> = dying.iter().map(|secret| secret.owner).collect();
+    store.destroy(&owners, &DestructionCause::Replaced, at(1)).await.unwrap();
+    let windows = windows(&home);
+    assert!(live.iter().all(|secret| holds(&windows, secret)), "live ones are found this way");
+    assert_eq!(replaced.iter().filter(|secret| holds(&windows, secret)).count(), 0);
+    assert_eq!(dying.iter().filter(|secret| holds(&windows, secret)).count(), 0);
+}
+
+#[tokio::test]
+async fn secrets_of_a_store_made_before_epochs_had_a_fixed_width_are_kept() {
+    let (home, store) = new_store().await;
+    let all = secrets(0..50);
+    store.insert(&all).await.unwrap();
+    store.destroy(&[all[7].owner], &DestructionCause::Replaced, at(3)).await.unwrap();
+    // The tables as the first migration made them, with rows in them.
+    let first = include_str!("../../migrations/0001_control_store.sql");
+    let table = first.split("CREATE TABLE secret ").nth(1).unwrap().split(';').next().unwrap();
+    let mut writer = store.writer("testing").await.unwrap();
+    for statement in [
+        "ALTER TABLE secret RENAME TO newer".to_owned(),
+        "DROP VIEW live_secret".to_owned(),
+        format!("CREATE TABLE secret {table}"),
+        format!(
+            "INSERT INTO secret SELECT seq, owner, class, epoch - {EPOCH_BASE}, sealed FROM newer"
+        ),
+        "DROP TABLE newer".to_owned(),
+        "CREATE VIEW live_secret AS SELECT * FROM secret".to_owned(),
+        "DROP TABLE key_epoch".to_owned(),
+        "DROP INDEX destroyed_owner_unrecorded".to_owned(),
+        "ALTER TABLE destroyed_owner DROP COLUMN recorded".to_owned(),
+        "DROP TABLE erasure_record".to_owned(),
+        "DROP TABLE restored".to_owned(),
+        "DELETE FROM _sqlx_migrations WHERE version = 3".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *writer).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    let again = home.open().await;
+    let owners: Vec<FileId> = all.iter().map(|secret| secret.owner).collect();
+    let mut found = again.fetch(&owners).await.unwrap();
+    let mut kept: Vec<SealedSecret> = all;
+    let gone = kept.remove(7).owner;
+    found.sort_by_key(|secret| secret.owner);
+    kept.sort_by_key(|secret| secret.owner);
+    assert_eq!(found, kept);
+    assert_eq!(again.destroyed(&[gone]).await.unwrap(), [(gone, at(3))]);
+    again.integrity().await.unwrap();
+}

@@ -79,7 +79,7 @@ async fn a_store_of_a_newer_version_is_refused() {
         .await
         .unwrap();
     let error = Store::open(&home.path()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 9000, known: 3 }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 9000, known: 4 }), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 

@@ -13,18 +13,23 @@ use crate::output;
 
 pub(super) async fn run(args: &InitArgs) -> Result<(), Failure> {
     let dir = &args.dir;
-    let config = write_config(dir, args.lake.as_deref())?;
+    let config = write_config(dir, args.lake.as_deref(), args.keys.as_deref())?;
     Installation::create(config).await?;
     output::note(format!(
         "made {0}\nnext:\n  cd {0}\n  custos ingest --contract CONTRACT.yaml FILE...\n\
-         back up control/ and keys/, and keep the two apart: with both lost nothing opens",
+         back up the control store with `custos backup FILE`, and the keys elsewhere: with either \
+         lost nothing opens",
         dir.display()
     ));
     Ok(())
 }
 
 /// Writes the configuration of a new installation and reads it back.
-pub(crate) fn write_config(dir: &Path, lake: Option<&str>) -> Result<Config, Failure> {
+pub(crate) fn write_config(
+    dir: &Path,
+    lake: Option<&str>,
+    keys: Option<&str>,
+) -> Result<Config, Failure> {
     std::fs::create_dir_all(dir)?;
     let path = dir.join(FILE);
     if path.exists() {
@@ -34,12 +39,13 @@ pub(crate) fn write_config(dir: &Path, lake: Option<&str>) -> Result<Config, Fai
         )
         .with_hint("choose another folder"));
     }
-    let text = match lake {
-        Some(lake) => {
-            TEMPLATE.replacen("lake = \"lake\"", &format!("lake = {}", toml_text(lake)), 1)
+    let mut text = TEMPLATE.to_owned();
+    for (name, place) in [("lake", lake), ("keys", keys)] {
+        if let Some(place) = place {
+            let written = format!("{name} = {}", toml_text(place));
+            text = text.replacen(&format!("{name} = \"{name}\""), &written, 1);
         }
-        None => TEMPLATE.to_owned(),
-    };
+    }
     std::fs::write(&path, text)?;
     Config::find(Some(&path), &BTreeMap::new())
 }

@@ -1,0 +1,83 @@
+//! `custos restore`: a control store out of a backup, with the erasures that came after it.
+
+use std::path::Path;
+
+use custos_audit::{Action, Entry, Outcome};
+use custos_erasure::Replayed;
+use custos_store::{OpenError, Store, restore};
+
+use crate::cli::RestoreArgs;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::installation::{Installation, STORE_FILE};
+use crate::{kms, output};
+
+pub(super) async fn run(mut config: Config, args: &RestoreArgs) -> Result<(), Failure> {
+    if let (Some(file), Some(into)) = (&args.file, &args.into) {
+        unseal(&config, file, into).await?;
+        config.control.clone_from(into);
+    }
+    let control = config.control.clone();
+    let installation = Installation::open_restored(config).await?;
+    installation.store.integrity().await?;
+    let replayed = replay(&installation).await?;
+    installation.store.accept_restored().await?;
+    if args.json {
+        return output::json(&replayed);
+    }
+    output::line(format!(
+        "{}: {} entries of the record of erasures done again: {} secrets destroyed, {} requests \
+         in force",
+        control.display(),
+        replayed.entries,
+        replayed.destroyed,
+        replayed.requests
+    ))?;
+    if args.into.is_some() {
+        output::note(format!("set `control = \"{}\"` to use it", control.display()));
+    }
+    Ok(())
+}
+
+/// Unseals the backup. A restored copy that is there already, and is not in use, was cut off on
+/// its way and is gone on with.
+async fn unseal(config: &Config, file: &Path, into: &Path) -> Result<(), Failure> {
+    let path = into.join(STORE_FILE);
+    if let Err(OpenError::NotReplayed) = Store::open(&path).await {
+        output::note("going on with what was restored before");
+        return Ok(());
+    }
+    let bar = output::progress("opening the backup", 0);
+    restore(&*kms::open(&config.keys)?, file, &path).await?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn replay(installation: &Installation) -> Result<Replayed, Failure> {
+    let bar = output::progress("erasing again", 1);
+    let replayed = installation
+        .erasure()?
+        .replay(&|done, of| {
+            bar.set_length(of);
+            bar.set_position(done);
+        })
+        .await?;
+    bar.finish_and_clear();
+    let detail = [
+        ("entries", replayed.entries),
+        ("destroyed", replayed.destroyed),
+        ("requests", replayed.requests),
+    ];
+    let entry = Entry {
+        at: installation.clock.now(),
+        actor: super::actor()?,
+        action: Action::Maintenance,
+        object: "control store restored".to_owned(),
+        purpose: None,
+        outcome: Outcome::Done,
+        tie: None,
+        detail: detail.map(|(name, count)| (name.to_owned(), count.to_string())).into(),
+    };
+    installation.audit.append(entry).await?;
+    Ok(replayed)
+}
