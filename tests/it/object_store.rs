@@ -11,15 +11,20 @@ use crate::erasure::erase_subject;
 use crate::fixtures::CANARY;
 use crate::harness::{Custos, files_below, program, shipped_contract};
 
-fn in_bucket(server: &SeaweedFs) -> Custos {
-    server.bucket("shop").expect("a bucket");
-    Custos::initialised(&["--lake", "s3://shop/cells/eu"], server.environment())
+fn in_bucket(server: &SeaweedFs, name: &str) -> Custos {
+    server.bucket(name).expect("a bucket");
+    Custos::initialised(&["--lake", &format!("s3://{name}/cells/eu")], server.environment())
 }
 
 #[test]
-fn a_lake_in_a_versioned_bucket_answers_and_forgets() {
+fn a_bucket_is_as_good_as_a_folder() {
     let server = SeaweedFs::start().expect("a server");
-    let custos = in_bucket(&server);
+    a_lake_in_a_versioned_bucket_answers_and_forgets(&server);
+    writers_on_one_bucket_lose_nothing_though_one_is_killed(&server);
+}
+
+fn a_lake_in_a_versioned_bucket_answers_and_forgets(server: &SeaweedFs) {
+    let custos = in_bucket(server, "shop");
     custos.fill();
     assert!(!custos.path("shop/lake").exists(), "nothing is stored here");
     let sql = "select order_id from orders order by order_id";
@@ -35,10 +40,8 @@ fn a_lake_in_a_versioned_bucket_answers_and_forgets() {
     }
 }
 
-#[test]
-fn writers_on_one_bucket_lose_nothing_though_one_is_killed() {
-    let server = SeaweedFs::start().expect("a server");
-    let custos = in_bucket(&server);
+fn writers_on_one_bucket_lose_nothing_though_one_is_killed(server: &SeaweedFs) {
+    let custos = in_bucket(server, "writers");
     let (contract, file) = (shipped_contract("pos_orders.yaml"), many_orders(&custos));
     let (contract, file) = (contract.to_str().expect("a path"), file.to_str().expect("a path"));
     let load = || {
@@ -67,9 +70,15 @@ fn a_bucket_that_cannot_be_reached_is_an_error_with_a_remedy_and_without_secrets
         ("AWS_SECRET_ACCESS_KEY", CANARY),
     ];
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut init = Command::new(program());
-    init.arg("init").arg(folder.path().join("shop")).args(["--lake", "s3://shop/lake"]);
-    let output = init.envs(settings).stdin(Stdio::null()).output().expect("the program starts");
+    let shop = folder.path().join("shop");
+    let start = |command: &mut Command| {
+        let command = command.envs(settings).stdin(Stdio::null());
+        command.output().expect("the program starts")
+    };
+    let init = start(Command::new(program()).arg("init").arg(&shop).args(["--lake", "s3://x/y"]));
+    assert!(init.status.success(), "{init:?}");
+    let config = shop.join("custos.toml");
+    let output = start(Command::new(program()).arg("--config").arg(config).arg("doctor"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(8), "{output:?}");
     assert!(said.contains("bucket exists, is writable"), "{output:?}");

@@ -8,7 +8,8 @@ use crate::{licences, lock_file, test_run, tidy};
 
 /// Runs all checks and all tests, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
-    // From here on nothing touches the network, and the lock file is known to be current.
+    // From here on the lock file is known to be current. Only tests fetch anything more: the
+    // servers they run against, pinned and once, into `target/tools`.
     step("fetch", || succeed(cargo().args(["fetch", "--locked", "--target", &host_triple()?])))?;
     step("format", || succeed(cargo().args(["fmt", "--all", "--check"])))?;
     step("tidy", tidy::run)?;

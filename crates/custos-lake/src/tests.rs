@@ -1,3 +1,5 @@
+mod faults;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

