@@ -1,5 +1,5 @@
 use custos_core::{Classify, ErrorKind};
-use custos_ingest::{Lease, Ledger};
+use custos_ingest::Ledger;
 use custos_testkit::PostgresServer;
 
 use super::*;
