@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use custos_testkit::{custos_binary, workspace_root};
+use custos_testkit::{PostgresServer, custos_binary, workspace_root};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -90,6 +90,11 @@ impl Custos {
         custos
     }
 
+    /// The same with its control store in a new database of a PostgreSQL server.
+    pub(crate) fn on_postgres() -> Self {
+        Self::initialised(&["--control", &new_database()], Vec::new())
+    }
+
     /// A path in the temporary folder; the installation is `shop`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -146,6 +151,12 @@ impl Custos {
         self.run(&["doctor"]).ok();
         self.run(&["audit", "verify"]).ok();
     }
+}
+
+/// The URL of a new, empty database, with a password in it.
+pub(crate) fn new_database() -> String {
+    let server = PostgresServer::shared().expect("a PostgreSQL server");
+    server.url(&server.new_database().expect("a database"))
 }
 
 /// Runs the program without an installation.

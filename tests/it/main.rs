@@ -30,6 +30,8 @@ mod limits;
 #[cfg(test)]
 mod object_store;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod real_data;

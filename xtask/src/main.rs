@@ -11,6 +11,7 @@ mod licence_expression;
 mod licences;
 mod lock_file;
 mod map;
+mod services;
 mod step;
 mod test_counts;
 mod test_run;
@@ -25,7 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask <task>
 
   ci                    everything that must pass before a change lands
-  test                  builds `custos` and runs all tests
+  test                  builds `custos` and runs all tests; as root it installs what they start
   bench NAME [--json]   runs one benchmark
   tidy                  finds what neither the compiler nor clippy knows
   map                   rewrites the crate table of README.md";

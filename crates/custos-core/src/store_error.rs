@@ -22,6 +22,14 @@ pub enum StoreError {
         /// What was being done, in lower case.
         operation: &'static str,
     },
+    /// Somebody else held a lease for longer than this waited.
+    #[error("the lease `{lease}` is held by {holder}")]
+    Held {
+        /// The name of the lease.
+        lease: String,
+        /// The process that holds it, where it runs and since when.
+        holder: String,
+    },
     /// A stored record cannot be right.
     #[error("the control store holds a record that cannot be right: {what}")]
     Integrity {
@@ -35,7 +43,19 @@ impl Classify for StoreError {
         match self {
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Held { .. } => ErrorKind::Timeout,
             Self::Integrity { .. } => ErrorKind::Integrity,
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Held { .. } => "wait until it ends and repeat; if it hangs, stop that process",
+            Self::Unavailable { .. } => {
+                "check that the disk or the server of the control store answers, and repeat"
+            }
+            Self::Conflict { .. } | Self::Integrity { .. } => return None,
+        };
+        Some(hint.to_owned())
     }
 }

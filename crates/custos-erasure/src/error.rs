@@ -108,6 +108,8 @@ impl Classify for ErasureError {
             Self::Lake(error) => error.hint(),
             Self::Ingest(error) => error.hint(),
             Self::Keys(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Audit(error) => error.hint(),
             _ => None,
         }
     }

@@ -110,8 +110,16 @@ pub struct Suppression {
     pub tombstones: RoaringBitmap,
 }
 
-/// The right to be the only writer of a source. It ends with the value, or with the process.
-pub trait Lease: Send + Sync + fmt::Debug {}
+/// The right to be the only one. It ends with the value, or with the process; where it depends on
+/// a connection to a server, with that too.
+#[async_trait]
+pub trait Lease: Send + Sync + fmt::Debug {
+    /// Fails if the lease was lost since it was taken.
+    ///
+    /// Who holds it is asked before a step that must not happen without it, or after one that
+    /// counts only if nobody else was at work.
+    async fn check(&self) -> Result<(), StoreError>;
+}
 
 /// A contract as it was registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +134,9 @@ pub struct RegisteredContract {
 ///
 /// Guarantees: each call is atomic and durable when it returns; [`Ledger::lease_subjects`] never
 /// gives the same subject twice, over all processes; a lease held by a process that died is free.
+/// A batch whose source this process has leased is stored only while it still holds the lease, so
+/// that the next holder sees every batch that is stored; what follows from a stored batch can be
+/// done by both.
 #[async_trait]
 pub trait Ledger: fmt::Debug + Send + Sync {
     /// Waits to be the only writer of a source.

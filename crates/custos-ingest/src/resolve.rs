@@ -13,7 +13,7 @@ use custos_lake::{Access, CommitOutcome, Lake, Table};
 use custos_policy::{MaintenanceJob, PolicySet};
 
 use crate::subjects::UNLINKED;
-use crate::{IngestError, Ledger};
+use crate::{IngestError, Lease, Ledger};
 
 /// What a run of identity resolution found.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Resolver {
     /// Reads the vault, finds who is whom and replaces what was known of it.
     pub async fn run(&self, actor: &str) -> Result<ResolveReport, IngestError> {
         // An erasure must not meet persons that were read before it.
-        let _alone = self.ledger.lease_maintenance().await?;
+        let alone = self.ledger.lease_maintenance().await?;
         let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
         let grant = self.policy.maintenance(MaintenanceJob::Resolution, identifiers.name());
         let access = Access::Maintenance(&grant);
@@ -81,10 +81,10 @@ impl Resolver {
             .collect();
         let persons_table = self.lake.table(Arc::new(vault::persons_spec()?)).await?;
         let persons_batch = vault::persons_batch(persons_table.spec(), &resolution.persons)?;
-        self.replace(&persons_table, &persons_batch).await?;
+        self.replace(&persons_table, &persons_batch, &*alone).await?;
         let links_table = self.lake.table(Arc::new(vault::links_spec()?)).await?;
         let links_batch = vault::links_batch(links_table.spec(), &evidence)?;
-        self.replace(&links_table, &links_batch).await?;
+        self.replace(&links_table, &links_batch, &*alone).await?;
         let subjects: roaring::RoaringBitmap = index.iter().map(|row| row.rid.get()).collect();
         let report = ResolveReport {
             subjects: subjects.len(),
@@ -97,13 +97,19 @@ impl Resolver {
     }
 
     /// Puts these rows in the place of all that a table holds.
-    async fn replace(&self, table: &Table, batch: &RecordBatch) -> Result<(), IngestError> {
+    async fn replace(
+        &self,
+        table: &Table,
+        batch: &RecordBatch,
+        alone: &dyn Lease,
+    ) -> Result<(), IngestError> {
         loop {
             let before = table.snapshot().await?.files;
             let mut writer = table.writer();
             writer.write(batch).await?;
             let written = writer.finish().await?;
             let id = BatchId::from_random(random_bytes()?);
+            alone.check().await?;
             let outcome = table.commit(id, written.clone(), before.clone()).await?;
             let (gone, cause) = match outcome {
                 CommitOutcome::Committed(_) => (before, DestructionCause::Replaced),

@@ -3,23 +3,24 @@
 use async_trait::async_trait;
 use custos_audit::{AuditStore, SignedHead};
 use custos_core::StoreError;
-use sqlx::SqliteConnection;
 
 use crate::Store;
 use crate::column::{from_column, from_json, to_column, to_json};
 use crate::error::failed;
+use crate::statement::{Transaction, query};
+use crate::store::Part;
 
 #[async_trait]
 impl AuditStore for Store {
     async fn append(&self, leaves: Vec<Vec<u8>>) -> Result<u64, StoreError> {
         let operation = "appending to the audit log";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Audit, operation).await?;
         let first = length(&mut transaction).await?;
         for (index, leaf) in (first..).zip(leaves) {
-            sqlx::query("INSERT INTO audit_leaf (seq, leaf) VALUES (?1, ?2)")
+            query("INSERT INTO audit_leaf (seq, leaf) VALUES ($1, $2)")
                 .bind(index)
                 .bind(leaf)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await
                 .map_err(failed(operation))?;
         }
@@ -32,14 +33,13 @@ impl AuditStore for Store {
         let Ok(from) = i64::try_from(from) else {
             return Ok(Vec::new());
         };
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT seq, leaf FROM audit_leaf WHERE seq >= ?1 ORDER BY seq LIMIT ?2",
-        )
-        .bind(from)
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await
-        .map_err(failed("reading the audit log"))?;
+        let rows: Vec<(i64, Vec<u8>)> =
+            query("SELECT seq, leaf FROM audit_leaf WHERE seq >= $1 ORDER BY seq LIMIT $2")
+                .bind(from)
+                .bind(limit)
+                .fetch_all(self.readers())
+                .await
+                .map_err(failed("reading the audit log"))?;
         rows.into_iter().map(|(index, leaf)| Ok((from_column(index)?, leaf))).collect()
     }
 
@@ -49,8 +49,8 @@ impl AuditStore for Store {
     }
 
     async fn put_head(&self, head: &SignedHead) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO audit_head (size, at, body) VALUES (?1, ?2, ?3) \
+        query(
+            "INSERT INTO audit_head (size, at, body) VALUES ($1, $2, $3) \
              ON CONFLICT (body) DO NOTHING",
         )
         .bind(to_column(head.size)?)
@@ -63,21 +63,21 @@ impl AuditStore for Store {
     }
 
     async fn heads(&self) -> Result<Vec<SignedHead>, StoreError> {
-        let bodies: Vec<String> =
-            sqlx::query_scalar("SELECT body FROM audit_head ORDER BY size, at, seq")
-                .fetch_all(self.readers())
-                .await
-                .map_err(failed("reading heads of the audit log"))?;
-        bodies.iter().map(|body| from_json(body, "a head of the audit log")).collect()
+        let bodies: Vec<(String,)> = query("SELECT body FROM audit_head ORDER BY size, at, seq")
+            .fetch_all(self.readers())
+            .await
+            .map_err(failed("reading heads of the audit log"))?;
+        bodies.iter().map(|(body,)| from_json(body, "a head of the audit log")).collect()
     }
 }
 
 /// The index after the last, which is the count, since there are no gaps.
-async fn length(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    sqlx::query_scalar("SELECT ifnull(max(seq) + 1, 0) FROM audit_leaf")
-        .fetch_one(connection)
+async fn length(transaction: &mut Transaction) -> Result<i64, StoreError> {
+    let (length,): (i64,) = query("SELECT coalesce(max(seq) + 1, 0) FROM audit_leaf")
+        .fetch_one(transaction)
         .await
-        .map_err(failed("reading the audit log"))
+        .map_err(failed("reading the audit log"))?;
+    Ok(length)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions, Connection};
 use crate::error::failed;
 use crate::lease::FileLease;
 use crate::private_files::{create, erase, erase_folder, publish};
+use crate::statement::query;
 use crate::store::create_private_folder;
 use crate::{OpenError, Store};
 
@@ -131,7 +132,7 @@ impl Store {
 
     /// Whether this is a restored copy in which erasures are still to be done again.
     pub async fn is_restored(&self) -> Result<bool, StoreError> {
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM restored")
+        let (rows,): (i64,) = query("SELECT count(*) FROM restored")
             .fetch_one(self.readers())
             .await
             .map_err(failed("looking whether it is a copy"))?;
@@ -140,7 +141,7 @@ impl Store {
 
     /// Notes that all erasures are done again: from now on this is the control store.
     pub async fn accept_restored(&self) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM restored")
+        query("DELETE FROM restored")
             .execute(self.writers())
             .await
             .map_err(failed("taking a copy into use"))?;
@@ -148,18 +149,8 @@ impl Store {
     }
 
     async fn copy_into(&self, path: &Path, made_at: Timestamp) -> Result<(), BackupError> {
-        let operation = "copying it";
-        create(path).map_err(unusable(operation))?;
-        let name = path.to_str().ok_or_else(|| {
-            unusable(operation)(io::Error::other("the path of the control store is not UTF-8"))
-        })?;
-        sqlx::query("VACUUM INTO ?1")
-            .bind(name)
-            .execute(self.writers())
-            .await
-            .map_err(failed(operation))?;
-        mark_as_copy(path, made_at).await.map_err(failed(operation))?;
-        Ok(())
+        self.copy_to(path).await?;
+        Ok(mark_as_copy(path, made_at).await.map_err(failed("copying it"))?)
     }
 }
 
@@ -239,7 +230,7 @@ async fn mark_as_copy(path: &Path, made_at: Timestamp) -> Result<(), sqlx::Error
         .disable_statement_logging()
         .connect()
         .await?;
-    sqlx::query("INSERT OR REPLACE INTO restored (only, made_at) VALUES (1, ?1)")
+    sqlx::query("INSERT OR REPLACE INTO restored (only, made_at) VALUES (1, $1)")
         .bind(made_at.micros())
         .execute(&mut connection)
         .await?;

@@ -8,7 +8,7 @@ pub(crate) fn integrity(what: &str) -> StoreError {
     StoreError::Integrity { what: what.to_owned() }
 }
 
-/// A count as SQLite holds it, which has no unsigned integers.
+/// A count as columns hold it, which are never unsigned.
 pub(crate) fn to_column(count: u64) -> Result<i64, StoreError> {
     i64::try_from(count).map_err(|_| integrity("a count is too large"))
 }

@@ -3,12 +3,13 @@
 use custos_consent::{ConsentBook, ConsentEvent};
 use custos_core::{Rid, StoreError, Timestamp};
 use futures::TryStreamExt;
-use sqlx::SqliteConnection;
 
 use crate::Store;
 use crate::column::{integrity, parse, to_json};
 use crate::epoch::{self, EpochName};
 use crate::error::failed;
+use crate::statement::{Transaction, query};
+use crate::store::Part;
 
 impl Store {
     /// Adds consent events that are not there yet, all or none, and returns how many were new.
@@ -16,7 +17,7 @@ impl Store {
     /// Events about nobody in particular are left out.
     pub async fn add_consents(&self, events: &[ConsentEvent]) -> Result<u64, StoreError> {
         let operation = "adding consents";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Consents, operation).await?;
         let mut added = 0;
         for event in events.iter().filter(|event| !event.rid.is_none()) {
             added += add(&mut transaction, event, operation).await?;
@@ -30,72 +31,61 @@ impl Store {
 
     /// The consent events of these subjects, by subject and then by time.
     pub async fn consent_history(&self, rids: &[Rid]) -> Result<Vec<ConsentEvent>, StoreError> {
-        let rows: Vec<ConsentRow> = sqlx::query_as(
+        let rows: Vec<ConsentRow> = query(
             "SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
-             FROM consent_event WHERE rid IN (SELECT value FROM json_each(?1)) \
+             FROM consent_event WHERE rid IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) \
              ORDER BY rid, at, seq",
         )
         .bind(to_json(rids)?)
         .fetch_all(self.readers())
         .await
         .map_err(failed("reading a consent history"))?;
-        rows.into_iter().map(ConsentRow::event).collect()
+        rows.into_iter().map(read_event).collect()
     }
 
     pub(crate) async fn read_consents(&self) -> Result<ConsentBook, StoreError> {
-        let mut rows = sqlx::query_as::<_, ConsentRow>(
+        let mut rows = query(
             "SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
              FROM consent_event",
         )
-        .fetch(self.readers());
+        .fetch::<ConsentRow>(self.readers());
         let mut book = ConsentBook::default();
         while let Some(row) = rows.try_next().await.map_err(failed("reading consents"))? {
-            book.apply(row.event()?);
+            book.apply(read_event(row)?);
         }
         Ok(book)
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct ConsentRow {
-    rid: i64,
-    purpose: String,
-    status: String,
-    at: i64,
-    expires_at: Option<i64>,
-    notice: Option<String>,
-    channel: Option<String>,
-    authority: bool,
+/// Subject, purpose, status, time, expiry, notice, channel, authority.
+type ConsentRow = (i64, String, String, i64, Option<i64>, Option<String>, Option<String>, bool);
+
+fn read_event(row: ConsentRow) -> Result<ConsentEvent, StoreError> {
+    let (rid, purpose, status, at, expires_at, notice, channel, authority) = row;
+    Ok(ConsentEvent {
+        rid: Rid::from_column(rid).ok_or_else(|| integrity("the subject of a consent"))?,
+        at: Timestamp::from_micros(at),
+        purpose: parse(&purpose, "the purpose of a consent")?,
+        status: parse(&status, "the status of a consent")?,
+        expires_at: expires_at.map(Timestamp::from_micros),
+        notice,
+        channel,
+        authority,
+    })
 }
 
-impl ConsentRow {
-    fn event(self) -> Result<ConsentEvent, StoreError> {
-        Ok(ConsentEvent {
-            rid: Rid::from_column(self.rid).ok_or_else(|| integrity("the subject of a consent"))?,
-            at: Timestamp::from_micros(self.at),
-            purpose: parse(&self.purpose, "the purpose of a consent")?,
-            status: parse(&self.status, "the status of a consent")?,
-            expires_at: self.expires_at.map(Timestamp::from_micros),
-            notice: self.notice,
-            channel: self.channel,
-            authority: self.authority,
-        })
-    }
-}
-
-/// `IS` compares what may be missing.
 async fn add(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     event: &ConsentEvent,
     operation: &'static str,
 ) -> Result<u64, StoreError> {
-    let added = sqlx::query(
+    query(
         "INSERT INTO consent_event \
              (rid, purpose, status, at, expires_at, notice, channel, authority) \
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS ( \
-             SELECT 1 FROM consent_event WHERE rid = ?1 AND purpose = ?2 AND status = ?3 \
-             AND at = ?4 AND expires_at IS ?5 AND notice IS ?6 AND channel IS ?7 \
-             AND authority = ?8)",
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS ( \
+             SELECT 1 FROM consent_event WHERE rid = $1 AND purpose = $2 AND status = $3 \
+             AND at = $4 AND authority = $8 AND expires_at IS NOT DISTINCT FROM $5 \
+             AND notice IS NOT DISTINCT FROM $6 AND channel IS NOT DISTINCT FROM $7)",
     )
     .bind(event.rid.column_value())
     .bind(event.purpose.as_str())
@@ -105,8 +95,7 @@ async fn add(
     .bind(event.notice.as_deref())
     .bind(event.channel.as_deref())
     .bind(event.authority)
-    .execute(connection)
+    .execute(transaction)
     .await
-    .map_err(failed(operation))?;
-    Ok(added.rows_affected())
+    .map_err(failed(operation))
 }

@@ -1,10 +1,10 @@
 //! Counters that tell readers that something changed.
 
 use custos_core::StoreError;
-use sqlx::SqliteConnection;
 
 use crate::column::from_column;
 use crate::error::failed;
+use crate::statement::{Transaction, query};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EpochName {
@@ -23,24 +23,24 @@ impl EpochName {
 
 /// Raises a counter; belongs into the transaction of the change.
 pub(crate) async fn raise(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     name: EpochName,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE epoch SET value = value + 1 WHERE name = ?1")
+    query("UPDATE epoch SET value = value + 1 WHERE name = $1")
         .bind(name.as_str())
-        .execute(connection)
+        .execute(transaction)
         .await
         .map_err(failed("raising an epoch"))?;
     Ok(())
 }
 
 pub(crate) async fn value(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     name: EpochName,
 ) -> Result<u64, StoreError> {
-    let value: i64 = sqlx::query_scalar("SELECT value FROM epoch WHERE name = ?1")
+    let (value,): (i64,) = query("SELECT value FROM epoch WHERE name = $1")
         .bind(name.as_str())
-        .fetch_one(connection)
+        .fetch_one(transaction)
         .await
         .map_err(failed("reading an epoch"))?;
     from_column(value)

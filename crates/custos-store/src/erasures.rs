@@ -9,11 +9,13 @@ use crate::Store;
 use crate::column::{from_column, integrity, parse, to_column, to_json};
 use crate::error::failed;
 use crate::requests::bury;
+use crate::statement::query;
+use crate::store::Part;
 
 #[async_trait]
 impl LedgerStore for Store {
     async fn ledger_position(&self) -> Result<u64, StoreError> {
-        let position: i64 = sqlx::query_scalar("SELECT position FROM erasure_record")
+        let (position,): (i64,) = query("SELECT position FROM erasure_record")
             .fetch_one(self.readers())
             .await
             .map_err(failed("reading the place in the record of erasures"))?;
@@ -22,19 +24,18 @@ impl LedgerStore for Store {
 
     async fn take_position(&self) -> Result<u64, StoreError> {
         let operation = "taking a place in the record of erasures";
-        let mut transaction = self.writer(operation).await?;
-        let position: i64 = sqlx::query_scalar(
-            "UPDATE erasure_record SET position = position + 1 RETURNING position",
-        )
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed(operation))?;
+        let mut transaction = self.writer(Part::Record, operation).await?;
+        let (position,): (i64,) =
+            query("UPDATE erasure_record SET position = position + 1 RETURNING position")
+                .fetch_one(&mut transaction)
+                .await
+                .map_err(failed(operation))?;
         transaction.commit().await.map_err(failed(operation))?;
         from_column(position)
     }
 
     async fn catch_up_to(&self, position: u64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE erasure_record SET position = ?1 WHERE position < ?1")
+        query("UPDATE erasure_record SET position = $1 WHERE position < $1")
             .bind(to_column(position)?)
             .execute(self.writers())
             .await
@@ -43,9 +44,9 @@ impl LedgerStore for Store {
     }
 
     async fn unrecorded(&self, limit: u32) -> Result<Vec<DestroyedOwner>, StoreError> {
-        let rows: Vec<(String, i64, String, Option<String>)> = sqlx::query_as(
+        let rows: Vec<(String, i64, String, Option<String>)> = query(
             "SELECT owner, at, cause, request FROM destroyed_owner \
-             WHERE recorded = 0 ORDER BY owner LIMIT ?1",
+             WHERE recorded = 0 ORDER BY owner LIMIT $1",
         )
         .bind(limit)
         .fetch_all(self.readers())
@@ -55,9 +56,9 @@ impl LedgerStore for Store {
     }
 
     async fn mark_recorded(&self, owners: &[FileId]) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE destroyed_owner SET recorded = 1 \
-             WHERE recorded = 0 AND owner IN (SELECT value FROM json_each(?1))",
+             WHERE recorded = 0 AND owner IN (SELECT value FROM json_each($1))",
         )
         .bind(to_json(owners)?)
         .execute(self.writers())
@@ -72,19 +73,19 @@ impl LedgerStore for Store {
         subjects: &[Rid],
     ) -> Result<(), StoreError> {
         let operation = "putting a request of the record of erasures in its place";
-        let mut transaction = self.writer(operation).await?;
-        sqlx::query(
+        let mut transaction = self.writer(Part::Suppression, operation).await?;
+        query(
             "INSERT INTO request (id, state, revision, received_at, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5) \
+             VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (id) DO UPDATE \
-             SET state = ?2, revision = ?3, received_at = ?4, body = ?5",
+             SET state = $2, revision = $3, received_at = $4, body = $5",
         )
         .bind(request.id.to_string())
         .bind(request.state.as_str())
         .bind(to_column(request.revision)?)
         .bind(request.received_at.micros())
         .bind(to_json(request)?)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(operation))?;
         bury(&mut transaction, request.id, subjects, operation).await?;
@@ -116,7 +117,7 @@ mod tests {
     use custos_query::Population;
 
     use super::*;
-    use crate::testing::{at, new_store, request_id, rids};
+    use crate::testing::{Home, at, on_both, request_id, rids};
 
     fn secret(number: u8) -> SealedSecret {
         SealedSecret {
@@ -138,9 +139,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn places_are_taken_once_and_never_go_back() {
-        let (home, store) = new_store().await;
+    async fn places_are_taken_once_and_never_go_back(home: Home) {
+        let store = home.create().await;
         assert_eq!(store.ledger_position().await.unwrap(), 0);
         assert_eq!(store.take_position().await.unwrap(), 1);
         assert_eq!(home.open().await.take_position().await.unwrap(), 2);
@@ -150,9 +150,8 @@ mod tests {
         assert_eq!(store.take_position().await.unwrap(), 8);
     }
 
-    #[tokio::test]
-    async fn every_destruction_is_unrecorded_until_it_is_noted() {
-        let (_home, store) = new_store().await;
+    async fn every_destruction_is_unrecorded_until_it_is_noted(home: Home) {
+        let store = home.create().await;
         let secrets: Vec<SealedSecret> = (1..=4).map(secret).collect();
         store.insert(&secrets).await.unwrap();
         let causes = [
@@ -177,9 +176,8 @@ mod tests {
         assert_eq!(store.unrecorded(10).await.unwrap().len(), 3);
     }
 
-    #[tokio::test]
-    async fn a_request_of_the_record_takes_the_place_of_an_older_one() {
-        let (_home, store) = new_store().await;
+    async fn a_request_of_the_record_takes_the_place_of_an_older_one(home: Home) {
+        let store = home.create().await;
         let mut replaced = request(3);
         RequestStore::open(&store, &replaced, &rids(&[1])).await.unwrap();
         replaced.revision = 9;
@@ -191,5 +189,11 @@ mod tests {
         assert_eq!(RequestStore::list(&store).await.unwrap().len(), 2);
         let hidden = store.tombstones().await.unwrap();
         assert_eq!(hidden.iter().collect::<Vec<u32>>(), [1, 2, 3]);
+    }
+
+    on_both! {
+        places_are_taken_once_and_never_go_back,
+        every_destruction_is_unrecorded_until_it_is_noted,
+        a_request_of_the_record_takes_the_place_of_an_older_one,
     }
 }

@@ -10,23 +10,21 @@ use custos_query::{ExportLease, ExportLedger, StoredExport};
 use crate::Store;
 use crate::column::{from_json, parse, to_json};
 use crate::error::failed;
-use crate::lease::FileLease;
+use crate::statement::query;
 
 /// The lease of whoever makes secrets of exports.
 const EXPORTS: &str = "_exports";
 
-impl ExportLease for FileLease {}
-
 #[async_trait]
 impl ExportLedger for Store {
     async fn lease_exports(&self) -> Result<Box<dyn ExportLease>, StoreError> {
-        Ok(Box::new(FileLease::take(self.folder(), EXPORTS).await?))
+        Ok(Box::new(self.lease(EXPORTS).await?))
     }
 
     async fn begin_export(&self, export: &StoredExport) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO export (id, begun_at, expires_at, complete, revoked_at, sealed) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(export.id.to_string())
         .bind(export.begun_at.micros())
@@ -42,20 +40,20 @@ impl ExportLedger for Store {
 
     async fn complete_export(&self, id: FileId, sealed: &SealedRecord) -> Result<(), StoreError> {
         let operation = "completing an export";
-        let updated = sqlx::query(
-            "UPDATE export SET complete = TRUE, sealed = ?2 \
-             WHERE id = ?1 AND NOT complete AND revoked_at IS NULL",
+        let updated = query(
+            "UPDATE export SET complete = TRUE, sealed = $2 \
+             WHERE id = $1 AND NOT complete AND revoked_at IS NULL",
         )
         .bind(id.to_string())
         .bind(to_json(sealed)?)
         .execute(self.writers())
         .await
         .map_err(failed(operation))?;
-        if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict { operation }) }
+        if updated == 1 { Ok(()) } else { Err(StoreError::Conflict { operation }) }
     }
 
     async fn revoke_export(&self, id: FileId, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE export SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")
+        query("UPDATE export SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
             .bind(id.to_string())
             .bind(at.micros())
             .execute(self.writers())
@@ -65,59 +63,33 @@ impl ExportLedger for Store {
     }
 
     async fn export(&self, id: FileId) -> Result<Option<StoredExport>, StoreError> {
-        let row: Option<ExportRow> = sqlx::query_as(
+        let row: Option<ExportRow> = query(
             "SELECT id, begun_at, expires_at, complete, revoked_at, sealed FROM export \
-             WHERE id = ?1",
+             WHERE id = $1",
         )
         .bind(id.to_string())
         .fetch_optional(self.readers())
         .await
         .map_err(failed("reading an export"))?;
-        row.map(ExportRow::export).transpose()
+        row.map(read_export).transpose()
     }
 
     async fn exports(&self) -> Result<Vec<StoredExport>, StoreError> {
-        let rows: Vec<ExportRow> = sqlx::query_as(
+        let rows: Vec<ExportRow> = query(
             "SELECT id, begun_at, expires_at, complete, revoked_at, sealed FROM export \
              ORDER BY seq DESC",
         )
         .fetch_all(self.readers())
         .await
         .map_err(failed("listing exports"))?;
-        rows.into_iter().map(ExportRow::export).collect()
+        rows.into_iter().map(read_export).collect()
     }
 }
-
-#[derive(sqlx::FromRow)]
-struct ExportRow {
-    id: String,
-    begun_at: i64,
-    expires_at: i64,
-    complete: bool,
-    revoked_at: Option<i64>,
-    sealed: String,
-}
-
-impl ExportRow {
-    fn export(self) -> Result<StoredExport, StoreError> {
-        Ok(StoredExport {
-            id: parse(&self.id, "the id of an export")?,
-            begun_at: Timestamp::from_micros(self.begun_at),
-            expires_at: Timestamp::from_micros(self.expires_at),
-            complete: self.complete,
-            revoked_at: self.revoked_at.map(Timestamp::from_micros),
-            sealed: from_json(&self.sealed, "the record of an export")?,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests;
 
 #[async_trait]
 impl OtherOwners for Store {
     async fn hold_others(&self) -> Result<Box<dyn Lease>, StoreError> {
-        Ok(Box::new(FileLease::take(self.folder(), EXPORTS).await?))
+        Ok(Box::new(self.lease(EXPORTS).await?))
     }
 
     async fn others(&self) -> Result<Vec<FileId>, StoreError> {
@@ -125,3 +97,21 @@ impl OtherOwners for Store {
         Ok(exports.iter().flat_map(|export| [export.id, export.sealed.owner]).collect())
     }
 }
+
+/// Id, when it began and expires, whether it is complete, when it was revoked, and what is sealed.
+type ExportRow = (String, i64, i64, bool, Option<i64>, String);
+
+fn read_export(row: ExportRow) -> Result<StoredExport, StoreError> {
+    let (id, begun_at, expires_at, complete, revoked_at, sealed) = row;
+    Ok(StoredExport {
+        id: parse(&id, "the id of an export")?,
+        begun_at: Timestamp::from_micros(begun_at),
+        expires_at: Timestamp::from_micros(expires_at),
+        complete,
+        revoked_at: revoked_at.map(Timestamp::from_micros),
+        sealed: from_json(&sealed, "the record of an export")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

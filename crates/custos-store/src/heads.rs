@@ -7,12 +7,13 @@ use custos_lake::{HeadStore, TableHead};
 use crate::Store;
 use crate::column::integrity;
 use crate::error::failed;
+use crate::statement::query;
 
 #[async_trait]
 impl HeadStore for Store {
     async fn head(&self, table: &TableName) -> Result<Option<TableHead>, StoreError> {
         let row: Option<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT version, mac FROM table_head WHERE name = ?1")
+            query("SELECT version, mac FROM table_head WHERE name = $1")
                 .bind(table.as_str())
                 .fetch_optional(self.readers())
                 .await
@@ -26,18 +27,17 @@ impl HeadStore for Store {
     }
 
     async fn advance(&self, table: &TableName, head: &TableHead) -> Result<(), StoreError> {
-        let operation = "remembering the head of a table";
-        let mut transaction = self.writer(operation).await?;
-        sqlx::query(
-            "INSERT INTO table_head (name, version, mac) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (name) DO UPDATE SET version = ?2, mac = ?3 WHERE version < ?2",
+        query(
+            "INSERT INTO table_head (name, version, mac) VALUES ($1, $2, $3) \
+             ON CONFLICT (name) DO UPDATE SET version = $2, mac = $3 \
+             WHERE table_head.version < $2",
         )
         .bind(table.as_str())
         .bind(i64::try_from(head.version).unwrap_or(i64::MAX))
         .bind(&head.mac[..])
-        .execute(&mut *transaction)
+        .execute(self.writers())
         .await
-        .map_err(failed(operation))?;
-        transaction.commit().await.map_err(failed(operation))
+        .map_err(failed("remembering the head of a table"))?;
+        Ok(())
     }
 }

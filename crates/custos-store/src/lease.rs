@@ -1,14 +1,35 @@
-//! The right to be the only writer of a source.
+//! Leases: locks of files, or of sessions of a server.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use async_trait::async_trait;
 use custos_core::StoreError;
 use custos_ingest::Lease;
+use custos_query::ExportLease;
 
-use crate::store::create_private_folder;
+use crate::store::{SessionLease, create_private_folder};
+
+/// The lease of either kind of store.
+#[derive(Debug)]
+pub(crate) enum StoreLease {
+    File(FileLease),
+    Session(SessionLease),
+}
+
+#[async_trait]
+impl Lease for StoreLease {
+    async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::File(lease) => lease.check(),
+            Self::Session(lease) => lease.check().await,
+        }
+    }
+}
+
+impl ExportLease for StoreLease {}
 
 /// A lock of the operating system, which ends with the open file, hence with the process.
 #[derive(Debug)]
@@ -16,9 +37,12 @@ pub(crate) struct FileLease {
     _locked: File,
 }
 
-impl Lease for FileLease {}
-
 impl FileLease {
+    /// Nothing takes it away while the file is open.
+    const fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Waits for the lock on `locks/<name>.lock` in the store's folder.
     pub(crate) async fn take(store: &Path, name: &str) -> Result<Self, StoreError> {
         let folder = store.join("locks");

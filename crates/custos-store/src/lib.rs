@@ -1,9 +1,20 @@
-//! The control store on SQLite: implements the ports the crates above declare.
+//! The control store on SQLite or PostgreSQL: implements the ports the crates above declare.
 //!
-//! One file holds sealed secrets and the ledger of those destroyed, the audit log, batches,
-//! contracts, requests, suppressions, consents, exports and principals. Several processes may use it at
-//! once. A change is durable when its call returns; a destroyed secret is then neither in the
-//! database nor in its write-ahead log.
+//! One file, or one database of a server, holds sealed secrets and the ledger of those destroyed,
+//! the audit log, batches, contracts, requests, suppressions, consents, exports and
+//! principals. Several
+//! processes may use it at once, with a server those of several machines. A change is durable when
+//! its call returns.
+//!
+//! A secret that was destroyed in a file is then neither in the database nor in its write-ahead
+//! log. On a server no statement finds it any more, but its sealed bytes may lie in unused space of
+//! the table until that is written over, in the write-ahead log until it is recycled, on replicas
+//! alike, and in archives of the log and base backups for as long as those are kept: they open
+//! until the epoch of keys that sealed them is destroyed, and not after it.
+//!
+//! The statements are the same for both databases, and so is what the ports promise. On a server
+//! who writes takes a turn for each part of the store, and leases are locks of sessions: connect
+//! straight to the server, or through a pooler that keeps sessions apart.
 //!
 //! This crate knows no keys, no identifiers and no time: secrets and payloads reach it sealed,
 //! identifiers hashed, instants as values. What it copies of itself it hands to `custos-keys`,
@@ -45,12 +56,13 @@ mod private_files;
 mod requests;
 mod rotation;
 mod secrets;
+mod statement;
 mod store;
 #[cfg(test)]
 mod testing;
 
 pub use backup::{BackupError, restore};
-pub use error::OpenError;
+pub use error::{OpenError, Unreachable};
 pub use principals::{NewPrincipal, StoredPrincipal};
 pub use rotation::{Rotated, RotationStep};
-pub use store::Store;
+pub use store::{PostgresUrl, PostgresUrlError, Store};

@@ -5,12 +5,12 @@ use custos_consent::ConsentBook;
 use custos_core::{Rid, StoreError};
 use custos_query::{Epochs, Population};
 use roaring::RoaringBitmap;
-use sqlx::SqliteConnection;
 
 use crate::Store;
 use crate::column::integrity;
 use crate::epoch::{self, EpochName};
 use crate::error::failed;
+use crate::statement::{Transaction, query};
 
 #[async_trait]
 impl Population for Store {
@@ -33,14 +33,14 @@ impl Population for Store {
 }
 
 pub(crate) async fn read_tombstones(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
 ) -> Result<RoaringBitmap, StoreError> {
-    let rids: Vec<i64> = sqlx::query_scalar("SELECT rid FROM tombstone ORDER BY rid")
-        .fetch_all(connection)
+    let rids: Vec<(i64,)> = query("SELECT rid FROM tombstone ORDER BY rid")
+        .fetch_all(transaction)
         .await
         .map_err(failed("reading tombstones"))?;
     rids.into_iter()
-        .map(|rid| Rid::from_column(rid).map(Rid::get).ok_or_else(|| integrity("a tombstone")))
+        .map(|(rid,)| Rid::from_column(rid).map(Rid::get).ok_or_else(|| integrity("a tombstone")))
         .collect()
 }
 

@@ -5,6 +5,7 @@ use custos_core::{PrincipalId, StoreError, Timestamp};
 use crate::Store;
 use crate::column::{from_json, parse, to_json};
 use crate::error::failed;
+use crate::statement::query;
 
 /// A principal to be added.
 #[derive(Clone)]
@@ -46,9 +47,9 @@ impl Store {
     /// Adds a principal; [`StoreError::Conflict`] if there is an active one of this name, or any
     /// with this secret.
     pub async fn add_principal(&self, principal: &NewPrincipal) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO principal (name, roles, secret_sha256, created_at) \
-             VALUES (?1, ?2, ?3, ?4)",
+             VALUES ($1, $2, $3, $4)",
         )
         .bind(principal.name.as_str())
         .bind(to_json(&principal.roles)?)
@@ -66,26 +67,24 @@ impl Store {
         name: &PrincipalId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let revoked = sqlx::query(
-            "UPDATE principal SET revoked_at = ?2 WHERE name = ?1 AND revoked_at IS NULL",
-        )
-        .bind(name.as_str())
-        .bind(at.micros())
-        .execute(self.writers())
-        .await
-        .map_err(failed("revoking a principal"))?;
-        Ok(revoked.rows_affected() > 0)
+        let revoked =
+            query("UPDATE principal SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
+                .bind(name.as_str())
+                .bind(at.micros())
+                .execute(self.writers())
+                .await
+                .map_err(failed("revoking a principal"))?;
+        Ok(revoked > 0)
     }
 
     /// All principals, revoked ones included, in the order they were added.
     pub async fn principals(&self) -> Result<Vec<StoredPrincipal>, StoreError> {
-        let rows: Vec<PrincipalRow> = sqlx::query_as(
-            "SELECT name, roles, created_at, revoked_at FROM principal ORDER BY seq",
-        )
-        .fetch_all(self.readers())
-        .await
-        .map_err(failed("listing principals"))?;
-        rows.into_iter().map(PrincipalRow::principal).collect()
+        let rows: Vec<PrincipalRow> =
+            query("SELECT name, roles, created_at, revoked_at FROM principal ORDER BY seq")
+                .fetch_all(self.readers())
+                .await
+                .map_err(failed("listing principals"))?;
+        rows.into_iter().map(read_principal).collect()
     }
 
     /// The active principal whose secret has this SHA-256.
@@ -93,15 +92,15 @@ impl Store {
         &self,
         secret_sha256: &[u8; 32],
     ) -> Result<Option<StoredPrincipal>, StoreError> {
-        let row: Option<PrincipalRow> = sqlx::query_as(
+        let row: Option<PrincipalRow> = query(
             "SELECT name, roles, created_at, revoked_at FROM principal \
-             WHERE secret_sha256 = ?1 AND revoked_at IS NULL",
+             WHERE secret_sha256 = $1 AND revoked_at IS NULL",
         )
         .bind(&secret_sha256[..])
         .fetch_optional(self.readers())
         .await
         .map_err(failed("looking for a principal"))?;
-        row.map(PrincipalRow::principal).transpose()
+        row.map(read_principal).transpose()
     }
 
     /// The active principal of this name.
@@ -109,35 +108,29 @@ impl Store {
         &self,
         name: &PrincipalId,
     ) -> Result<Option<StoredPrincipal>, StoreError> {
-        let row: Option<PrincipalRow> = sqlx::query_as(
+        let row: Option<PrincipalRow> = query(
             "SELECT name, roles, created_at, revoked_at FROM principal \
-             WHERE name = ?1 AND revoked_at IS NULL",
+             WHERE name = $1 AND revoked_at IS NULL",
         )
         .bind(name.as_str())
         .fetch_optional(self.readers())
         .await
         .map_err(failed("looking for a principal"))?;
-        row.map(PrincipalRow::principal).transpose()
+        row.map(read_principal).transpose()
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct PrincipalRow {
-    name: String,
-    roles: String,
-    created_at: i64,
-    revoked_at: Option<i64>,
-}
+/// Name, roles, when it was added, when it was revoked.
+type PrincipalRow = (String, String, i64, Option<i64>);
 
-impl PrincipalRow {
-    fn principal(self) -> Result<StoredPrincipal, StoreError> {
-        Ok(StoredPrincipal {
-            name: parse(&self.name, "the name of a principal")?,
-            roles: from_json(&self.roles, "the roles of a principal")?,
-            created_at: Timestamp::from_micros(self.created_at),
-            revoked_at: self.revoked_at.map(Timestamp::from_micros),
-        })
-    }
+fn read_principal(row: PrincipalRow) -> Result<StoredPrincipal, StoreError> {
+    let (name, roles, created_at, revoked_at) = row;
+    Ok(StoredPrincipal {
+        name: parse(&name, "the name of a principal")?,
+        roles: from_json(&roles, "the roles of a principal")?,
+        created_at: Timestamp::from_micros(created_at),
+        revoked_at: revoked_at.map(Timestamp::from_micros),
+    })
 }
 
 #[cfg(test)]

@@ -3,28 +3,29 @@
 use async_trait::async_trait;
 use custos_core::{RequestId, Rid, StoreError};
 use custos_erasure::{RequestStore, StoredRequest, SuppressionEntry};
-use sqlx::SqliteConnection;
 
 use crate::Store;
 use crate::column::{from_json, to_column, to_json};
 use crate::epoch::{self, EpochName};
 use crate::error::failed;
+use crate::statement::{Transaction, query};
+use crate::store::Part;
 
 #[async_trait]
 impl RequestStore for Store {
     async fn open(&self, request: &StoredRequest, subjects: &[Rid]) -> Result<(), StoreError> {
         let operation = "opening a request";
-        let mut transaction = self.writer(operation).await?;
-        sqlx::query(
+        let mut transaction = self.writer(Part::Suppression, operation).await?;
+        query(
             "INSERT INTO request (id, state, revision, received_at, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(request.id.to_string())
         .bind(request.state.as_str())
         .bind(to_column(request.revision)?)
         .bind(request.received_at.micros())
         .bind(to_json(request)?)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(operation))?;
         bury(&mut transaction, request.id, subjects, operation).await?;
@@ -33,16 +34,16 @@ impl RequestStore for Store {
 
     async fn hide(&self, request: RequestId, subjects: &[Rid]) -> Result<(), StoreError> {
         let operation = "hiding subjects";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Suppression, operation).await?;
         bury(&mut transaction, request, subjects, operation).await?;
         transaction.commit().await.map_err(failed(operation))
     }
 
     async fn update(&self, request: &StoredRequest) -> Result<(), StoreError> {
         let operation = "updating a request";
-        let updated = sqlx::query(
-            "UPDATE request SET state = ?2, revision = ?3, received_at = ?4, body = ?5 \
-             WHERE id = ?1 AND revision = ?3 - 1",
+        let updated = query(
+            "UPDATE request SET state = $2, revision = $3, received_at = $4, body = $5 \
+             WHERE id = $1 AND revision = $3 - 1",
         )
         .bind(request.id.to_string())
         .bind(request.state.as_str())
@@ -52,25 +53,25 @@ impl RequestStore for Store {
         .execute(self.writers())
         .await
         .map_err(failed(operation))?;
-        if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict { operation }) }
+        if updated == 1 { Ok(()) } else { Err(StoreError::Conflict { operation }) }
     }
 
     async fn load(&self, id: RequestId) -> Result<Option<StoredRequest>, StoreError> {
-        let body: Option<String> = sqlx::query_scalar("SELECT body FROM request WHERE id = ?1")
+        let body: Option<(String,)> = query("SELECT body FROM request WHERE id = $1")
             .bind(id.to_string())
             .fetch_optional(self.readers())
             .await
             .map_err(failed("reading a request"))?;
-        body.map(|body| read_request(&body)).transpose()
+        body.map(|(body,)| read_request(&body)).transpose()
     }
 
     async fn list(&self) -> Result<Vec<StoredRequest>, StoreError> {
-        let bodies: Vec<String> =
-            sqlx::query_scalar("SELECT body FROM request ORDER BY received_at DESC, seq DESC")
+        let bodies: Vec<(String,)> =
+            query("SELECT body FROM request ORDER BY received_at DESC, seq DESC")
                 .fetch_all(self.readers())
                 .await
                 .map_err(failed("listing requests"))?;
-        bodies.iter().map(|body| read_request(body)).collect()
+        bodies.iter().map(|(body,)| read_request(body)).collect()
     }
 
     async fn suppress(
@@ -79,7 +80,7 @@ impl RequestStore for Store {
         entries: &[SuppressionEntry],
     ) -> Result<(), StoreError> {
         let operation = "barring identifiers";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Suppression, operation).await?;
         let mut changed = 0;
         for entry in entries {
             changed += bar(&mut transaction, request, entry, operation).await?;
@@ -92,14 +93,16 @@ impl RequestStore for Store {
 
     async fn forget_consents(&self, subjects: &[Rid]) -> Result<(), StoreError> {
         let operation = "forgetting consents";
-        let mut transaction = self.writer(operation).await?;
-        let deleted =
-            sqlx::query("DELETE FROM consent_event WHERE rid IN (SELECT value FROM json_each(?1))")
-                .bind(to_json(subjects)?)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed(operation))?;
-        if deleted.rows_affected() > 0 {
+        let mut transaction = self.writer(Part::Consents, operation).await?;
+        let deleted = query(
+            "DELETE FROM consent_event \
+             WHERE rid IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
+        )
+        .bind(to_json(subjects)?)
+        .execute(&mut transaction)
+        .await
+        .map_err(failed(operation))?;
+        if deleted > 0 {
             epoch::raise(&mut transaction, EpochName::Consent).await?;
         }
         transaction.commit().await.map_err(failed(operation))?;
@@ -114,22 +117,23 @@ fn read_request(body: &str) -> Result<StoredRequest, StoreError> {
 
 /// Raises the epoch and tombstones subjects under it. Rows about nobody have no tombstone.
 pub(crate) async fn bury(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     request: RequestId,
     subjects: &[Rid],
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    epoch::raise(connection, EpochName::Suppression).await?;
-    let epoch = epoch::value(connection, EpochName::Suppression).await?;
-    sqlx::query(
+    epoch::raise(transaction, EpochName::Suppression).await?;
+    let epoch = epoch::value(transaction, EpochName::Suppression).await?;
+    query(
         "INSERT INTO tombstone (rid, request, epoch) \
-         SELECT value, ?2, ?3 FROM json_each(?1) WHERE value > 0 \
+         SELECT CAST(value AS BIGINT), $2, $3 FROM json_each($1) \
+         WHERE CAST(value AS BIGINT) > 0 \
          ON CONFLICT (rid) DO NOTHING",
     )
     .bind(to_json(subjects)?)
     .bind(request.to_string())
     .bind(to_column(epoch)?)
-    .execute(connection)
+    .execute(transaction)
     .await
     .map_err(failed(operation))?;
     Ok(())
@@ -137,25 +141,25 @@ pub(crate) async fn bury(
 
 /// Bars an identifier, at least as widely as before; returns how many rows that changed.
 async fn bar(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     request: RequestId,
     entry: &SuppressionEntry,
     operation: &'static str,
 ) -> Result<u64, StoreError> {
-    let changed = sqlx::query(
-        "INSERT INTO suppression (hash, until, shared, request) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (hash) DO UPDATE \
-         SET until = max(until, ?2), shared = shared AND ?3, request = ?4 \
-         WHERE until < ?2 OR (shared AND NOT ?3)",
+    query(
+        "INSERT INTO suppression (hash, until, shared, request) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (hash) DO UPDATE SET \
+             until = CASE WHEN suppression.until < $2 THEN $2 ELSE suppression.until END, \
+             shared = suppression.shared AND $3, request = $4 \
+         WHERE suppression.until < $2 OR (suppression.shared AND NOT $3)",
     )
     .bind(&entry.hash[..])
     .bind(entry.suppressed.until.micros())
     .bind(entry.suppressed.shared)
     .bind(request.to_string())
-    .execute(connection)
+    .execute(transaction)
     .await
-    .map_err(failed(operation))?;
-    Ok(changed.rows_affected())
+    .map_err(failed(operation))
 }
 
 #[cfg(test)]

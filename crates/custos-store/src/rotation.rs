@@ -57,12 +57,13 @@ impl Store {
         clock: &dyn Clock,
         progress: &(dyn Fn(RotationStep) + Send + Sync),
     ) -> Result<Rotated, BackupError> {
-        let _alone = self.lease_maintenance().await?;
+        let alone = self.lease_maintenance().await?;
         let epoch = keys.begin_rotation(clock).await?;
         let counted = |done, of| progress(RotationStep::Rewrapping(done, of));
         let mut rewrapped = keys.rewrap_all(&counted).await?;
         progress(RotationStep::Waiting);
-        let _quiet = self.hold_writers().await?;
+        let mut quiet = self.hold_writers().await?;
+        quiet.push(alone);
         // What was written under an old epoch until a moment ago.
         rewrapped += keys.rewrap_all(&counted).await?;
         let old = keys.old_epochs().await?;
@@ -77,6 +78,9 @@ impl Store {
         self.back_up(keys, clock.now(), &backup).await?;
         progress(RotationStep::Verifying);
         let verified = self.verify_backup(keys, kms, &backup).await?;
+        for lease in &quiet {
+            lease.check().await?;
+        }
         progress(RotationStep::Destroying);
         for epoch in &old {
             keys.finish_rotation(*epoch, &verified, clock).await?;

@@ -5,11 +5,12 @@ mod epochs;
 use async_trait::async_trait;
 use custos_core::{EpochId, FileId, KeyClass, StoreError, Timestamp};
 use custos_keys::{DestructionCause, EpochRecord, Rewrapped, SealedSecret, SecretStore};
-use sqlx::SqliteConnection;
 
 use crate::Store;
 use crate::column::{from_column, integrity, parse, to_json};
 use crate::error::failed;
+use crate::statement::{Transaction, query};
+use crate::store::Part;
 
 /// Added to epochs in rows of secrets: with it all of them take the same number of bytes.
 const EPOCH_BASE: i64 = 1 << 40;
@@ -18,7 +19,7 @@ const EPOCH_BASE: i64 = 1 << 40;
 impl SecretStore for Store {
     async fn insert(&self, secrets: &[SealedSecret]) -> Result<(), StoreError> {
         let operation = "inserting secrets";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Secrets, operation).await?;
         for secret in secrets {
             insert(&mut transaction, secret, operation).await?;
         }
@@ -26,9 +27,9 @@ impl SecretStore for Store {
     }
 
     async fn fetch(&self, owners: &[FileId]) -> Result<Vec<SealedSecret>, StoreError> {
-        let rows: Vec<(String, String, i64, Vec<u8>)> = sqlx::query_as(
+        let rows: Vec<(String, String, i64, Vec<u8>)> = query(
             "SELECT owner, class, epoch, sealed FROM live_secret \
-             WHERE owner IN (SELECT value FROM json_each(?1))",
+             WHERE owner IN (SELECT value FROM json_each($1))",
         )
         .bind(to_json(owners)?)
         .fetch_all(self.readers())
@@ -45,7 +46,7 @@ impl SecretStore for Store {
     ) -> Result<Vec<FileId>, StoreError> {
         let operation = "destroying secrets";
         let list = to_json(owners)?;
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Secrets, operation).await?;
         overwrite(&mut transaction, &list, operation).await?;
         enter_into_ledger(&mut transaction, &list, cause, at, operation).await?;
         transaction.commit().await.map_err(failed(operation))?;
@@ -56,9 +57,9 @@ impl SecretStore for Store {
     }
 
     async fn destroyed(&self, owners: &[FileId]) -> Result<Vec<(FileId, Timestamp)>, StoreError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
+        let rows: Vec<(String, i64)> = query(
             "SELECT owner, at FROM destroyed_owner \
-             WHERE owner IN (SELECT value FROM json_each(?1))",
+             WHERE owner IN (SELECT value FROM json_each($1))",
         )
         .bind(to_json(owners)?)
         .fetch_all(self.readers())
@@ -70,16 +71,16 @@ impl SecretStore for Store {
     }
 
     async fn owners(&self) -> Result<Vec<FileId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT DISTINCT owner FROM live_secret")
+        let rows: Vec<(String,)> = query("SELECT DISTINCT owner FROM live_secret")
             .fetch_all(self.readers())
             .await
             .map_err(failed("listing owners of secrets"))?;
-        rows.iter().map(|owner| read_owner(owner)).collect()
+        rows.iter().map(|(owner,)| read_owner(owner)).collect()
     }
 
     async fn counts(&self) -> Result<Vec<(EpochId, u64)>, StoreError> {
         let rows: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT epoch, count(*) FROM live_secret GROUP BY epoch ORDER BY epoch")
+            query("SELECT epoch, count(*) FROM live_secret GROUP BY epoch ORDER BY epoch")
                 .fetch_all(self.readers())
                 .await
                 .map_err(failed("counting secrets"))?;
@@ -100,7 +101,7 @@ impl SecretStore for Store {
 
     async fn rewrap(&self, secrets: &[Rewrapped]) -> Result<u64, StoreError> {
         let operation = "rewrapping secrets";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Secrets, operation).await?;
         let mut replaced = 0;
         for secret in secrets {
             replaced += epochs::rewrap(&mut transaction, secret, operation).await?;
@@ -112,14 +113,14 @@ impl SecretStore for Store {
 
     async fn note_epoch(&self, epoch: EpochId, created_at: Timestamp) -> Result<(), StoreError> {
         let operation = "remembering an epoch";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Secrets, operation).await?;
         epochs::note(&mut transaction, epoch, created_at, operation).await?;
         transaction.commit().await.map_err(failed(operation))
     }
 
     async fn close_epoch(&self, epoch: EpochId, at: Timestamp) -> Result<u64, StoreError> {
         let operation = "closing an epoch";
-        let mut transaction = self.writer(operation).await?;
+        let mut transaction = self.writer(Part::Secrets, operation).await?;
         let live = epochs::live(&mut transaction, epoch, operation).await?;
         if live == 0 {
             epochs::note(&mut transaction, epoch, at, operation).await?;
@@ -135,65 +136,65 @@ impl SecretStore for Store {
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     secret: &SealedSecret,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    let inserted = sqlx::query(
-        "INSERT INTO secret (owner, class, epoch, sealed) SELECT ?1, ?2, ?3, ?4 \
-         WHERE NOT EXISTS (SELECT 1 FROM destroyed_owner WHERE owner = ?1) \
-         AND NOT EXISTS (SELECT 1 FROM key_epoch WHERE epoch = ?5 AND destroyed_at IS NOT NULL)",
+    let inserted = query(
+        "INSERT INTO secret (owner, class, epoch, sealed) SELECT $1, $2, $3, $4 \
+         WHERE NOT EXISTS (SELECT 1 FROM destroyed_owner WHERE owner = $1) \
+         AND NOT EXISTS (SELECT 1 FROM key_epoch WHERE epoch = $5 AND destroyed_at IS NOT NULL)",
     )
     .bind(secret.owner.to_string())
     .bind(secret.class.as_str())
     .bind(epoch_column(secret.epoch))
-    .bind(&secret.sealed)
+    .bind(&secret.sealed[..])
     .bind(i64::from(secret.epoch.0))
-    .execute(connection)
+    .execute(transaction)
     .await
     .map_err(failed(operation))?;
-    if inserted.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict { operation }) }
+    if inserted == 1 { Ok(()) } else { Err(StoreError::Conflict { operation }) }
 }
 
 /// Overwrites live secrets where they lie.
 ///
-/// A row of the same length stays in its place. Deleting rows instead would let SQLite move their
-/// neighbours between pages, which leaves copies that no later deletion reaches, in spite of
+/// In SQLite a row of the same length stays in its place. Deleting rows instead would let it move
+/// their neighbours between pages, which leaves copies that no later deletion reaches, in spite of
 /// `secure_delete`.
 async fn overwrite(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     owners: &str,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE secret SET sealed = zeroblob(length(sealed)) \
          WHERE seq IN (SELECT seq FROM live_secret \
-                       WHERE owner IN (SELECT value FROM json_each(?1)))",
+                       WHERE owner IN (SELECT value FROM json_each($1)))",
     )
     .bind(owners)
-    .execute(connection)
+    .execute(transaction)
     .await
     .map_err(failed(operation))?;
     Ok(())
 }
 
 async fn enter_into_ledger(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     owners: &str,
     cause: &DestructionCause,
     at: Timestamp,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO destroyed_owner (owner, at, cause, request) \
-         SELECT DISTINCT owner, ?2, ?3, ?4 FROM live_secret \
-         WHERE owner IN (SELECT value FROM json_each(?1))",
+         SELECT DISTINCT owner, $2, $3, $4 FROM live_secret \
+         WHERE owner IN (SELECT value FROM json_each($1))",
     )
     .bind(owners)
     .bind(at.micros())
     .bind(cause.as_str())
     .bind(cause.request().map(|request| request.to_string()))
-    .execute(connection)
+    .execute(transaction)
     .await
     .map_err(failed(operation))?;
     Ok(())

@@ -39,7 +39,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Make a new, empty installation.
     #[command(after_help = "Example:\n  custos init shop\n  \
-                            custos init shop --lake s3://bucket/shop   # AWS_... in the environment")]
+                            custos init shop --lake s3://bucket/shop   # AWS_... in the environment\n  \
+                            custos init shop --control postgres://custos@db.example.com/custos")]
     Init(InitArgs),
     /// Load files of a source under its contract.
     #[command(
@@ -125,6 +126,11 @@ pub(crate) struct InitArgs {
     /// or Vault as `vault+https://HOST:8200/transit?prefix=custos`.
     #[arg(long, value_name = "PLACE")]
     pub(crate) keys: Option<String>,
+
+    /// An empty PostgreSQL database for the control store, so that several nodes can share it; else
+    /// a folder in DIR. Leave the password to PGPASSWORD, where no list of processes shows it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) control: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,11 +3,13 @@
 mod query;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use custos_core::ErrorKind;
 use custos_query::Limits;
+use custos_store::PostgresUrl;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -23,7 +25,9 @@ pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; 
 
 [storage]
 lake = "lake"          # encrypted tables and journals: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
-control = "control"    # consent, requests, audit, wrapped secrets: back it up
+control = "control"    # consent, requests, audit, wrapped secrets: back it up;
+                       # for several nodes a PostgreSQL database: "postgres://USER@HOST/DATABASE",
+                       # whose password PGPASSWORD or the password file can hold
 keys = "keys"          # the key ring that opens the secrets: back it up elsewhere;
                        # or OpenBao or Vault: "vault+https://HOST:8200/transit?prefix=custos"
 
@@ -59,7 +63,7 @@ struct RawConfig {
 #[serde(deny_unknown_fields, default)]
 struct RawStorage {
     lake: Option<String>,
-    control: Option<PathBuf>,
+    control: Option<String>,
     keys: Option<String>,
 }
 
@@ -114,6 +118,39 @@ impl KeysPlace {
     }
 }
 
+/// Where a control store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// In a file in this folder.
+    Folder(PathBuf),
+    /// In a database of a server.
+    Server {
+        /// The database.
+        url: PostgresUrl,
+        /// Where this machine makes backups of it.
+        folder: PathBuf,
+    },
+}
+
+impl Control {
+    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        if text.contains("://") || PostgresUrl::is_meant(text) {
+            let url = text.parse().map_err(|problem| format!("storage.control: {problem}"))?;
+            return Ok(Self::Server { url, folder: folder.join("control") });
+        }
+        Ok(Self::Folder(folder.join(text)))
+    }
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Server { url, .. } => f.write_str(url.place()),
+        }
+    }
+}
+
 /// The process's environment, but for what is not text.
 pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
@@ -126,8 +163,8 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
 pub(crate) struct Config {
     /// The place of all tables.
     pub(crate) lake: LakePlace,
-    /// The folder of the control store.
-    pub(crate) control: PathBuf,
+    /// Where the control store is.
+    pub(crate) control: Control,
     /// Where the keys are.
     pub(crate) keys: KeysPlace,
     /// A folder of policies in place of the built-in ones.
@@ -177,7 +214,8 @@ impl Config {
         folder: &Path,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Vec<String>> {
-        let raw: RawConfig = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let raw: RawConfig =
+            toml::from_str(text).map_err(|error| vec![without_text(text, &error)])?;
         let mut problems = Vec::new();
         let known = [
             "CUSTOS_STORAGE_LAKE",
@@ -219,11 +257,13 @@ impl Config {
         });
         let lake = environment.get("CUSTOS_STORAGE_LAKE").cloned().or(raw.storage.lake);
         let lake = lake.unwrap_or_else(|| "lake".to_owned());
-        match (http, problems.is_empty()) {
-            (Ok(http), true) => Ok(Self {
+        let control = environment.get("CUSTOS_STORAGE_CONTROL").or(raw.storage.control.as_ref());
+        let control = Control::parse(control.map_or("control", String::as_str), folder)
+            .map_err(|problem| problems.push(problem));
+        match (http, control, problems.is_empty()) {
+            (Ok(http), Ok(control), true) => Ok(Self {
                 lake: LakePlace::parse(&lake, folder),
-                control: path("CUSTOS_STORAGE_CONTROL", raw.storage.control)
-                    .unwrap_or_else(|| folder.join("control")),
+                control,
                 keys: KeysPlace::parse(&keys, folder),
                 policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
                 models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
@@ -232,6 +272,15 @@ impl Config {
             }),
             _ => Err(problems),
         }
+    }
+}
+
+/// What is wrong and where, without the line itself, which may hold a password.
+fn without_text(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.lines().count().max(1), error.message()),
+        None => error.message().to_owned(),
     }
 }
 
@@ -275,6 +324,33 @@ mod tests {
         let there = KeysPlace::Vault(address.to_owned());
         assert_eq!(keys(&format!("[storage]\nkeys = \"{address}\"")), there);
         assert_eq!(parse("", &[("CUSTOS_STORAGE_KEYS", address)]).unwrap().keys, there);
+    }
+
+    #[test]
+    fn the_control_store_is_a_folder_or_a_database() {
+        let config = parse("[storage]\ncontrol = \"store\"", &[]).unwrap();
+        assert_eq!(config.control, Control::Folder("/srv/store".into()));
+        let url = "postgres://ana:canary-7f3a@db.example.test/control";
+        let expected = Control::Server { url: url.parse().unwrap(), folder: "/srv/control".into() };
+        let config = parse(&format!("[storage]\ncontrol = \"{url}\""), &[]).unwrap();
+        assert_eq!(config.control, expected);
+        assert!(!format!("{config:?}").contains("canary"));
+        assert_eq!(parse("", &[("CUSTOS_STORAGE_CONTROL", url)]).unwrap().control, expected);
+    }
+
+    #[test]
+    fn a_password_in_a_broken_file_is_not_shown() {
+        for text in [
+            "[storage]\ncontrol = \"postgres://ana:canary@host/db\" lake = 1",
+            "[storage]\ncontrol = \"postgres://ana:canary@host/db",
+            "[storage]\ncontrol = \"postgres://ana:canary@host/db?x=canary\"",
+            "[storage]\ncontrol = \"mysql://ana:canary@host/db\"",
+            "[storage]\ncontrol = [\"postgres://ana:canary@host/db\"]",
+        ] {
+            let problems = parse(text, &[]).unwrap_err().join(" ");
+            assert!(!problems.contains("canary"), "{problems}");
+            assert!(problems.contains("line 2") || problems.contains("storage.control"));
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
         )
         .with_hint("name a folder that does not exist yet"));
     }
-    let config = commands::write_config(&args.dir, None, None)?;
+    let config = commands::write_config(&args.dir, &[], &BTreeMap::new())?;
     let installation = Installation::create(config).await?;
     let secrets = add_principals(&installation).await?;
 

@@ -17,11 +17,11 @@ use custos_query::{Executor, ExportParts, ExportService, Governor};
 use custos_store::Store;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, LakePlace, environment};
+use crate::config::{Config, Control, LakePlace, environment};
 use crate::failure::Failure;
 use crate::{catalog, embedded, kms};
 
-/// The control store's file in its folder.
+/// The control store's file, if it is in a folder.
 pub(crate) const STORE_FILE: &str = "custos.db";
 
 /// An open installation.
@@ -48,9 +48,11 @@ pub(crate) struct Engine {
 impl Installation {
     /// Makes a new, empty installation and opens it.
     pub(crate) async fn create(config: Config) -> Result<Self, Failure> {
-        std::fs::create_dir_all(&config.control)?;
+        let store = match &config.control {
+            Control::Folder(folder) => Store::create(&folder.join(STORE_FILE)).await?,
+            Control::Server { url, folder } => Store::create_postgres(url, folder).await?,
+        };
         let kms = kms::create(&config.keys)?;
-        let store = Store::create(&config.control.join(STORE_FILE)).await?;
         let keys = KeyService::initialise(Arc::clone(&kms), Arc::new(store.clone())).await?;
         keys.note_epochs(&SystemClock).await?;
         Self::assemble(config, store, kms, keys)
@@ -58,7 +60,10 @@ impl Installation {
 
     /// Opens an installation.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
-        let store = Store::open(&config.control.join(STORE_FILE)).await?;
+        let store = match &config.control {
+            Control::Folder(folder) => Store::open(&folder.join(STORE_FILE)).await?,
+            Control::Server { url, folder } => Store::open_postgres(url, folder).await?,
+        };
         let installation = Self::open_with(config, store).await?;
         // An older control store knows less than the lake: people who were erased would be back.
         let known = installation.store.ledger_position().await?;
@@ -81,7 +86,10 @@ impl Installation {
     /// Opens an installation whose control store may be a copy that lacks erasures, for who does
     /// them again.
     pub(crate) async fn open_restored(config: Config) -> Result<Self, Failure> {
-        let store = Store::open_restored(&config.control.join(STORE_FILE)).await?;
+        let store = match &config.control {
+            Control::Folder(folder) => Store::open_restored(&folder.join(STORE_FILE)).await?,
+            Control::Server { url, folder } => Store::open_restored_postgres(url, folder).await?,
+        };
         Self::open_with(config, store).await
     }
 

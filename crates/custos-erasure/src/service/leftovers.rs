@@ -32,8 +32,19 @@ pub struct Quiet<'a> {
     pub finished: usize,
     /// Every table of the lake.
     pub tables: Vec<Table>,
-    _alone: &'a dyn Lease,
-    _sources: Vec<Box<dyn Lease>>,
+    alone: &'a dyn Lease,
+    sources: Vec<Box<dyn Lease>>,
+}
+
+impl Quiet<'_> {
+    /// Fails if somebody else may have been at work since this was taken.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        self.alone.check().await?;
+        for source in &self.sources {
+            source.check().await?;
+        }
+        Ok(())
+    }
 }
 
 /// What was found and cleared away.
@@ -57,13 +68,13 @@ impl ErasureService {
             contracts: self.contracts().await?,
             finished: 0,
             tables: Vec::new(),
-            _alone: alone,
-            _sources: Vec::new(),
+            alone,
+            sources: Vec::new(),
         };
         for contract in &quiet.contracts {
             let (finished, lease) = self.ingest.recover_and_hold(contract, actor).await?;
             quiet.finished += finished;
-            quiet._sources.push(lease);
+            quiet.sources.push(lease);
         }
         let mut specs =
             vec![vault::identifiers_spec()?, vault::persons_spec()?, vault::links_spec()?];
@@ -89,10 +100,14 @@ impl ErasureService {
     /// Destroys the secrets and deletes the objects that nothing names.
     pub async fn clear_leftovers(&self, quiet: &Quiet<'_>) -> Result<Cleared, ErasureError> {
         // No request is sealed under a secret that no list names yet while this is held.
-        let _sealing = self.ledger.lease_requests().await?;
-        let _exporting = self.others.hold_others().await?;
+        let sealing = self.ledger.lease_requests().await?;
+        let exporting = self.others.hold_others().await?;
         let named = self.named(quiet).await?;
         let owners = self.keys.owners().await?;
+        // If all leases are held still, nobody was writing what was listed just now.
+        quiet.check().await?;
+        sealing.check().await?;
+        exporting.check().await?;
         let orphans: Vec<FileId> =
             owners.iter().filter(|owner| !named.contains(owner)).copied().collect();
         if !orphans.is_empty() {

@@ -4,17 +4,15 @@ use custos_audit::conformance;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::testing::new_store;
+use crate::testing::{Home, on_both};
 
-#[tokio::test]
-async fn the_store_keeps_what_an_audit_store_promises() {
-    let (_home, store) = new_store().await;
+async fn the_store_keeps_what_an_audit_store_promises(home: Home) {
+    let store = home.create().await;
     conformance::audit_store(&store).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_processes_append_without_gaps_and_without_mixing() {
-    let (home, store) = new_store().await;
+async fn two_processes_append_without_gaps_and_without_mixing(home: Home) {
+    let store = home.create().await;
     let stores = [store.clone(), home.open().await];
     let mut tasks = JoinSet::new();
     for writer in 0..8_u8 {
@@ -37,4 +35,9 @@ async fn two_processes_append_without_gaps_and_without_mixing() {
     let distinct: BTreeSet<Vec<u8>> = leaves.into_iter().map(|(_, leaf)| leaf).collect();
     assert_eq!(distinct.len(), 240);
     assert_eq!(home.open().await.len().await.unwrap(), 240);
+}
+
+on_both! {
+    the_store_keeps_what_an_audit_store_promises,
+    two_processes_append_without_gaps_and_without_mixing,
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::RotationStep;
-use crate::testing::{Home, at, new_store};
+use crate::testing::{Home, at, on_both};
 
 #[derive(Debug)]
 struct Noon;
@@ -30,8 +30,8 @@ struct Installation {
 }
 
 impl Installation {
-    async fn new() -> Self {
-        let (home, store) = new_store().await;
+    async fn new(home: Home) -> Self {
+        let store = home.create().await;
         let folder = tempfile::tempdir().unwrap();
         let ring = Arc::new(LocalKeyRing::create(&folder.path().join("keys"), None).unwrap());
         let secrets = Arc::new(store.clone());
@@ -55,7 +55,7 @@ impl Installation {
 
     /// Files of the store's folder that are there for a moment only.
     fn leftovers(&self) -> Vec<String> {
-        let folder = self.home.path().parent().unwrap().to_owned();
+        let folder = self.home.control();
         let names = fs::read_dir(folder).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
         names.filter(|name| name.starts_with('.') || name.contains("part")).collect()
@@ -66,9 +66,8 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-#[tokio::test]
-async fn a_restored_backup_is_the_store_as_it_was_and_says_that_it_is_a_copy() {
-    let installation = Installation::new().await;
+async fn a_restored_backup_is_the_store_as_it_was_and_says_that_it_is_a_copy(home: Home) {
+    let installation = Installation::new(home).await;
     installation.store.lease_subjects(41).await.unwrap();
     let header = installation.back_up("b").await.unwrap();
     installation.store.lease_subjects(5).await.unwrap();
@@ -90,10 +89,10 @@ async fn a_restored_backup_is_the_store_as_it_was_and_says_that_it_is_a_copy() {
     assert!(!installation.store.is_restored().await.unwrap());
 }
 
-#[tokio::test]
-async fn nothing_in_clear_and_nothing_half_done_is_left() {
-    let installation = Installation::new().await;
-    let control = installation.home.path().parent().unwrap().to_owned();
+async fn nothing_in_clear_and_nothing_half_done_is_left(home: Home) {
+    let installation = Installation::new(home).await;
+    let control = installation.home.control();
+    fs::create_dir_all(&control).unwrap();
     // What a killed backup leaves.
     fs::write(control.join(SNAPSHOT), "in clear").unwrap();
     fs::write(installation.path("b.part"), "half").unwrap();
@@ -115,9 +114,8 @@ async fn nothing_in_clear_and_nothing_half_done_is_left() {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_written_over() {
-    let installation = Installation::new().await;
+async fn nothing_is_written_over(home: Home) {
+    let installation = Installation::new(home).await;
     fs::write(installation.path("b"), "mine").unwrap();
     let error = installation.back_up("b").await.unwrap_err();
     assert!(matches!(error, BackupError::Exists { .. }), "{error}");
@@ -128,9 +126,8 @@ async fn nothing_is_written_over() {
     assert_eq!(fs::read(installation.path("b")).unwrap(), b"mine");
 }
 
-#[tokio::test]
-async fn a_damaged_backup_leaves_nothing_behind() {
-    let installation = Installation::new().await;
+async fn a_damaged_backup_leaves_nothing_behind(home: Home) {
+    let installation = Installation::new(home).await;
     installation.back_up("b").await.unwrap();
     let mut bytes = fs::read(installation.path("b")).unwrap();
     let middle = bytes.len() / 2;
@@ -141,9 +138,8 @@ async fn a_damaged_backup_leaves_nothing_behind() {
     assert_eq!(fs::read_dir(installation.path("new")).unwrap().count(), 0);
 }
 
-#[tokio::test]
-async fn a_rotation_leaves_one_backup_that_works_and_makes_older_ones_useless() {
-    let installation = Installation::new().await;
+async fn a_rotation_leaves_one_backup_that_works_and_makes_older_ones_useless(home: Home) {
+    let installation = Installation::new(home).await;
     let Installation { store, keys, ring, .. } = &installation;
     installation.back_up("old").await.unwrap();
     store.destroy(&installation.files[..3], &DestructionCause::Replaced, at(2)).await.unwrap();
@@ -166,4 +162,12 @@ async fn a_rotation_leaves_one_backup_that_works_and_makes_older_ones_useless() 
     let dead = matches!(error, BackupError::Keys(KeyError::BackupDead { epoch: EpochId(1) }));
     assert!(dead, "{error}");
     assert!(installation.leftovers().is_empty(), "{:?}", installation.leftovers());
+}
+
+on_both! {
+    a_restored_backup_is_the_store_as_it_was_and_says_that_it_is_a_copy,
+    nothing_in_clear_and_nothing_half_done_is_left,
+    nothing_is_written_over,
+    a_damaged_backup_leaves_nothing_behind,
+    a_rotation_leaves_one_backup_that_works_and_makes_older_ones_useless,
 }

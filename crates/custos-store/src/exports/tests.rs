@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{at, new_store};
+use crate::testing::{Home, at, on_both};
 
 fn sealed(number: u8) -> SealedRecord {
     SealedRecord { owner: FileId::from_random([number; 16]), bytes: (0..=u8::MAX).collect() }
@@ -16,9 +16,8 @@ fn export(number: u8) -> StoredExport {
     }
 }
 
-#[tokio::test]
-async fn an_export_is_found_as_it_was_begun_and_begun_once() {
-    let (home, store) = new_store().await;
+async fn an_export_is_found_as_it_was_begun_and_begun_once(home: Home) {
+    let store = home.create().await;
     store.begin_export(&export(1)).await.unwrap();
     store.begin_export(&export(2)).await.unwrap();
     let again = store.begin_export(&export(1)).await;
@@ -29,9 +28,8 @@ async fn an_export_is_found_as_it_was_begun_and_begun_once() {
     assert_eq!(store.exports().await.unwrap(), [export(2), export(1)]);
 }
 
-#[tokio::test]
-async fn an_export_is_completed_once_and_not_after_it_was_revoked() {
-    let (_home, store) = new_store().await;
+async fn an_export_is_completed_once_and_not_after_it_was_revoked(home: Home) {
+    let store = home.create().await;
     store.begin_export(&export(1)).await.unwrap();
     let id = export(1).id;
     store.complete_export(id, &sealed(9)).await.unwrap();
@@ -48,4 +46,9 @@ async fn an_export_is_completed_once_and_not_after_it_was_revoked() {
     assert!(matches!(late, Err(StoreError::Conflict { .. })));
     let revoked = StoredExport { revoked_at: Some(at(30)), ..export(2) };
     assert_eq!(store.export(id).await.unwrap(), Some(revoked));
+}
+
+on_both! {
+    an_export_is_found_as_it_was_begun_and_begun_once,
+    an_export_is_completed_once_and_not_after_it_was_revoked,
 }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use custos_core::{BatchId, Classify, ErrorKind, FileId};
 use custos_erasure::{RequestStore, SuppressionEntry};
 use custos_ingest::{BatchPlan, LoadCounts};
@@ -5,9 +8,9 @@ use custos_lake::FileEntry;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::testing::{at, new_store, request_id, rids};
+use crate::testing::{Home, at, on_both, request_id, rids};
 
-fn batch(number: u8, source: &str, state: BatchState) -> Batch {
+pub(crate) fn batch(number: u8, source: &str, state: BatchState) -> Batch {
     let file = FileEntry {
         file: FileId::from_random([number; 16]),
         path: format!("{number}.parquet"),
@@ -31,9 +34,8 @@ fn batch(number: u8, source: &str, state: BatchState) -> Batch {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_processes_never_lease_a_subject_twice() {
-    let (home, store) = new_store().await;
+async fn two_processes_never_lease_a_subject_twice(home: Home) {
+    let store = home.create().await;
     let stores = [store.clone(), home.open().await];
     let mut tasks = JoinSet::new();
     for writer in 0..8_usize {
@@ -52,9 +54,8 @@ async fn two_processes_never_lease_a_subject_twice() {
     assert!(leased.into_iter().eq(1..=8 * 78));
 }
 
-#[tokio::test]
-async fn subjects_end_at_the_largest_number() {
-    let (_home, store) = new_store().await;
+async fn subjects_end_at_the_largest_number(home: Home) {
+    let store = home.create().await;
     assert_eq!(store.lease_subjects(u32::MAX - 2).await.unwrap().get(), 1);
     let error = store.lease_subjects(3).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -63,29 +64,30 @@ async fn subjects_end_at_the_largest_number() {
     store.lease_subjects(1).await.unwrap_err();
 }
 
-#[tokio::test]
-async fn a_source_has_one_writer_at_a_time() {
-    let (home, store) = new_store().await;
-    let other = home.open().await;
-    let (pos, crm) = ("pos".parse().unwrap(), "crm".parse().unwrap());
-    let first = store.lease_source(&pos).await.unwrap();
-    let _unrelated = other.lease_source(&crm).await.unwrap();
-    let mut waiting = JoinSet::new();
-    waiting.spawn(async move { other.lease_source(&pos).await });
-    let lock = home.path().with_file_name("locks").join("pos.lock");
-    let lock = std::fs::File::open(lock).unwrap();
-    assert!(matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
-    assert!(waiting.try_join_next().is_none());
-    drop(first);
-    let second = waiting.join_next().await.unwrap().unwrap().unwrap();
-    assert!(matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
-    drop(second);
-    lock.try_lock().unwrap();
+async fn a_source_has_one_writer_at_a_time(home: Home) {
+    let store = home.create().await;
+    let stores = [store.clone(), home.open().await];
+    let inside = Arc::new(AtomicU32::new(0));
+    let _unrelated = store.lease_source(&"crm".parse().unwrap()).await.unwrap();
+    let _maintenance = store.lease_maintenance().await.unwrap();
+    let mut tasks = JoinSet::new();
+    for writer in 0..8_usize {
+        let (store, inside) = (stores[writer % 2].clone(), Arc::clone(&inside));
+        tasks.spawn(async move {
+            for _ in 0..4 {
+                let lease = store.lease_source(&"pos".parse().unwrap()).await.unwrap();
+                assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "somebody else is inside");
+                store.put_batch(&batch(1, "pos", BatchState::Journaled)).await.unwrap();
+                lease.check().await.unwrap();
+                inside.fetch_sub(1, Ordering::SeqCst);
+            }
+        });
+    }
+    tasks.join_all().await;
 }
 
-#[tokio::test]
-async fn unfinished_batches_are_listed_oldest_first() {
-    let (home, store) = new_store().await;
+async fn unfinished_batches_are_listed_oldest_first(home: Home) {
+    let store = home.create().await;
     let states =
         [BatchState::Planned, BatchState::Folded, BatchState::Journaled, BatchState::Abandoned];
     let batches: Vec<Batch> = (0..12_u8)
@@ -105,9 +107,8 @@ async fn unfinished_batches_are_listed_oldest_first() {
     assert_eq!(store.unfinished(Some(&crm)).await.unwrap(), open[3..]);
 }
 
-#[tokio::test]
-async fn a_load_is_found_once_it_is_folded() {
-    let (_home, store) = new_store().await;
+async fn a_load_is_found_once_it_is_folded(home: Home) {
+    let store = home.create().await;
     let (pos, crm): (SourceId, SourceId) = ("pos".parse().unwrap(), "crm".parse().unwrap());
     let mut batch = batch(1, "pos", BatchState::Journaled);
     for state in [BatchState::Journaled, BatchState::Planned, BatchState::Abandoned] {
@@ -124,9 +125,8 @@ async fn a_load_is_found_once_it_is_folded() {
     assert_eq!(store.unfinished(None).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn the_newest_contract_of_each_source_is_kept() {
-    let (home, store) = new_store().await;
+async fn the_newest_contract_of_each_source_is_kept(home: Home) {
+    let store = home.create().await;
     let contract = |source: &str, text: &str| RegisteredContract {
         source: source.parse().unwrap(),
         text: text.to_owned(),
@@ -138,9 +138,8 @@ async fn the_newest_contract_of_each_source_is_kept() {
     assert_eq!(home.open().await.contracts().await.unwrap(), expected);
 }
 
-#[tokio::test]
-async fn ingest_sees_what_erasure_barred() {
-    let (_home, store) = new_store().await;
+async fn ingest_sees_what_erasure_barred(home: Home) {
+    let store = home.create().await;
     let before = store.suppression().await.unwrap();
     assert_eq!((before.epoch, before.identifiers.len(), before.tombstones.len()), (0, 0, 0));
     let request = crate::requests::tests::request(1, 1);
@@ -151,4 +150,14 @@ async fn ingest_sees_what_erasure_barred() {
     assert!(after.epoch > before.epoch);
     assert_eq!(after.identifiers, HashMap::from([([3; 16], suppressed)]));
     assert_eq!(after.tombstones.iter().collect::<Vec<_>>(), [2, 4, u32::MAX]);
+}
+
+on_both! {
+    a_source_has_one_writer_at_a_time,
+    two_processes_never_lease_a_subject_twice,
+    subjects_end_at_the_largest_number,
+    unfinished_batches_are_listed_oldest_first,
+    a_load_is_found_once_it_is_folded,
+    the_newest_contract_of_each_source_is_kept,
+    ingest_sees_what_erasure_barred,
 }

@@ -1,9 +1,10 @@
 use custos_consent::{ConsentEvent, ConsentStatus};
 use custos_core::Timestamp;
 use proptest::prelude::*;
+use tokio::task::JoinSet;
 
 use super::*;
-use crate::testing::{at, new_store, rids};
+use crate::testing::{Home, at, on_both, properties_on_both, rids};
 
 /// Few values for each part, so that events are often equal or differ in one part only.
 fn event() -> impl Strategy<Value = ConsentEvent> {
@@ -30,16 +31,13 @@ fn event() -> impl Strategy<Value = ConsentEvent> {
         )
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn the_store_holds_the_same_book_as_memory_does(
-        calls in prop::collection::vec(prop::collection::vec(event(), 0..12), 1..6),
-    ) {
+fn the_store_holds_the_same_book_as_memory_does(new_home: fn() -> Home) {
+    let calls = prop::collection::vec(prop::collection::vec(event(), 0..12), 1..6);
+    proptest!(ProptestConfig::with_cases(24), |(calls in calls)| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (home, store) = new_store().await;
+            let home = new_home();
+            let store = home.create().await;
             let mut all = std::collections::BTreeSet::new();
             for call in &calls {
                 let epoch = store.epochs().await.unwrap().consent;
@@ -59,5 +57,37 @@ proptest! {
             history.sort();
             assert!(history.into_iter().eq(all));
         });
+    });
+}
+
+async fn processes_that_import_the_same_consents_store_them_once(home: Home) {
+    let stores = [home.create().await, home.open().await];
+    let events: Vec<ConsentEvent> = (1..40)
+        .map(|rid| ConsentEvent {
+            rid: Rid::new(rid),
+            at: at(1),
+            purpose: "analytics".parse().unwrap(),
+            status: ConsentStatus::Given,
+            expires_at: None,
+            notice: None,
+            channel: None,
+            authority: true,
+        })
+        .collect();
+    let mut tasks = JoinSet::new();
+    for writer in 0..6 {
+        let (store, mut events) = (stores[writer % 2].clone(), events.clone());
+        events.rotate_left(writer * 5);
+        tasks.spawn(async move { store.add_consents(&events).await.unwrap() });
     }
+    assert_eq!(tasks.join_all().await.into_iter().sum::<u64>(), 39);
+    assert_eq!(stores[0].epochs().await.unwrap().consent, 1);
+}
+
+on_both! {
+    processes_that_import_the_same_consents_store_them_once,
+}
+
+properties_on_both! {
+    the_store_holds_the_same_book_as_memory_does,
 }

@@ -1,7 +1,7 @@
 use custos_core::StoreError;
 
 use super::*;
-use crate::testing::{at, new_store};
+use crate::testing::{Home, at, on_both};
 
 fn principal(name: &str, secret: u8) -> NewPrincipal {
     NewPrincipal {
@@ -21,9 +21,8 @@ fn stored(new: &NewPrincipal, revoked_at: Option<Timestamp>) -> StoredPrincipal 
     }
 }
 
-#[tokio::test]
-async fn a_principal_is_known_by_name_and_secret_until_it_is_revoked() {
-    let (home, store) = new_store().await;
+async fn a_principal_is_known_by_name_and_secret_until_it_is_revoked(home: Home) {
+    let store = home.create().await;
     let ana = principal("ana", 1);
     store.add_principal(&ana).await.unwrap();
     let other = home.open().await;
@@ -38,9 +37,8 @@ async fn a_principal_is_known_by_name_and_secret_until_it_is_revoked() {
     assert_eq!(other.principals().await.unwrap(), [stored(&ana, Some(at(7)))]);
 }
 
-#[tokio::test]
-async fn names_and_secrets_belong_to_one_principal() {
-    let (_home, store) = new_store().await;
+async fn names_and_secrets_belong_to_one_principal(home: Home) {
+    let store = home.create().await;
     store.add_principal(&principal("ana", 1)).await.unwrap();
     for taken in [principal("ana", 2), principal("bo", 1)] {
         let error = store.add_principal(&taken).await.unwrap_err();
@@ -58,4 +56,9 @@ async fn names_and_secrets_belong_to_one_principal() {
 fn debug_does_not_show_the_hash_of_a_secret() {
     let shown = format!("{:?}", principal("ana", 177));
     assert!(shown.contains("ana") && !shown.contains("177, 177"));
+}
+
+on_both! {
+    a_principal_is_known_by_name_and_secret_until_it_is_revoked,
+    names_and_secrets_belong_to_one_principal,
 }

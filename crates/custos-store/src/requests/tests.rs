@@ -7,7 +7,7 @@ use custos_query::Population;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, new_store, request_id, rids};
+use crate::testing::{Home, at, on_both, properties_on_both, request_id, rids};
 
 pub(crate) fn request(number: u8, received_at: i64) -> StoredRequest {
     StoredRequest {
@@ -35,9 +35,8 @@ async fn open(store: &Store, request: &StoredRequest, subjects: &[u32]) {
     RequestStore::open(store, request, &rids(subjects)).await.unwrap();
 }
 
-#[tokio::test]
-async fn opening_a_request_hides_its_subjects_in_the_same_step() {
-    let (home, store) = new_store().await;
+async fn opening_a_request_hides_its_subjects_in_the_same_step(home: Home) {
+    let store = home.create().await;
     open(&store, &request(1, 10), &[3, 5]).await;
     let first = store.epochs().await.unwrap();
     assert_eq!(first.suppression, 1);
@@ -50,9 +49,8 @@ async fn opening_a_request_hides_its_subjects_in_the_same_step() {
     assert_eq!(tombstones.iter().collect::<Vec<_>>(), [3, 5, 7]);
 }
 
-#[tokio::test]
-async fn a_request_changes_only_from_the_revision_that_was_read() {
-    let (home, store) = new_store().await;
+async fn a_request_changes_only_from_the_revision_that_was_read(home: Home) {
+    let store = home.create().await;
     let first = request(1, 10);
     assert!(is_conflict(&store.update(&StoredRequest { revision: 1, ..first.clone() }).await));
     open(&store, &first, &[]).await;
@@ -72,9 +70,8 @@ async fn a_request_changes_only_from_the_revision_that_was_read() {
     assert!(RequestStore::load(&store, request_id(9)).await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn requests_are_listed_newest_first() {
-    let (_home, store) = new_store().await;
+async fn requests_are_listed_newest_first(home: Home) {
+    let store = home.create().await;
     for (number, received_at) in [(1, 20), (2, 30), (3, 10), (4, 20)] {
         open(&store, &request(number, received_at), &[]).await;
     }
@@ -90,16 +87,13 @@ fn entry(hash: u8, until: i64, shared: bool) -> SuppressionEntry {
     SuppressionEntry { hash: [hash; 16], suppressed: Suppressed { until: at(until), shared } }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn a_bar_only_ever_gets_wider(
-        entries in prop::collection::vec((0..3_u8, -4..4_i64, any::<bool>()), 1..20),
-    ) {
+fn a_bar_only_ever_gets_wider(new_home: fn() -> Home) {
+    let entries = prop::collection::vec((0..3_u8, -4..4_i64, any::<bool>()), 1..20);
+    proptest!(ProptestConfig::with_cases(24), |(entries in entries)| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (_home, store) = new_store().await;
+            let home = new_home();
+            let store = home.create().await;
             open(&store, &request(1, 1), &[]).await;
             let mut expected = std::collections::HashMap::new();
             for (hash, until, shared) in entries {
@@ -117,12 +111,11 @@ proptest! {
                 assert_eq!(repeated.identifiers, expected);
             }
         });
-    }
+    });
 }
 
-#[tokio::test]
-async fn forgotten_consents_are_in_no_file_of_the_store() {
-    let (home, store) = new_store().await;
+async fn forgotten_consents_are_stored_nowhere(home: Home) {
+    let store = home.create().await;
     let canary = "canary-notice-7f3a";
     let event = |rid, notice: &str| ConsentEvent {
         rid: Rid::new(rid),
@@ -142,12 +135,21 @@ async fn forgotten_consents_are_in_no_file_of_the_store() {
     store.forget_consents(&rids(&[1, 9])).await.unwrap();
     assert_eq!(store.epochs().await.unwrap(), after, "nothing was left to forget");
     assert_eq!(store.consent_history(&rids(&[1, 2])).await.unwrap().len(), 1);
+    let stored = home.stored_bytes();
     let contains = |text: &str| {
-        ["custos.db", "custos.db-wal"].into_iter().any(|name| {
-            let bytes = std::fs::read(home.path().with_file_name(name)).unwrap_or_default();
-            bytes.windows(text.len()).any(|window| window == text.as_bytes())
-        })
+        stored.iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
     };
     assert!(contains("other-notice-7f3a"), "live ones are found this way");
     assert!(!contains(canary));
+}
+
+properties_on_both! {
+    a_bar_only_ever_gets_wider,
+}
+
+on_both! {
+    forgotten_consents_are_stored_nowhere,
+    opening_a_request_hides_its_subjects_in_the_same_step,
+    a_request_changes_only_from_the_revision_that_was_read,
+    requests_are_listed_newest_first,
 }

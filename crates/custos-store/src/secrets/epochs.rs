@@ -2,17 +2,17 @@
 
 use custos_core::{EpochId, FileId, KeyClass, StoreError, Timestamp};
 use custos_keys::{EpochRecord, Rewrapped};
-use sqlx::{SqliteConnection, SqlitePool};
 
 use super::epoch_column;
 use crate::column::{from_column, integrity};
 use crate::error::failed;
+use crate::statement::{Target, Transaction, query};
 
 /// Owner, class, epoch and sealed bytes, as rows hold them.
 type SecretRow = (String, String, i64, Vec<u8>);
 
 pub(super) async fn page(
-    readers: &SqlitePool,
+    readers: Target<'_>,
     epoch: EpochId,
     after: Option<(FileId, KeyClass)>,
     limit: u32,
@@ -22,9 +22,9 @@ pub(super) async fn page(
         Some((owner, class)) => (owner.to_string(), class.as_str()),
         None => (String::new(), ""),
     };
-    sqlx::query_as(
+    query(
         "SELECT owner, class, epoch, sealed FROM live_secret \
-         WHERE epoch = ?1 AND (owner, class) > (?2, ?3) ORDER BY owner, class LIMIT ?4",
+         WHERE epoch = $1 AND (owner, class) > ($2, $3) ORDER BY owner, class LIMIT $4",
     )
     .bind(epoch_column(epoch))
     .bind(owner)
@@ -39,7 +39,7 @@ pub(super) async fn page(
 ///
 /// The row keeps its length, so it stays where it is and nothing else moves.
 pub(super) async fn rewrap(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     secret: &Rewrapped,
     operation: &'static str,
 ) -> Result<u64, StoreError> {
@@ -47,98 +47,97 @@ pub(super) async fn rewrap(
     if (old.owner, old.class, old.sealed.len()) != (new.owner, new.class, new.sealed.len()) {
         return Err(integrity("a rewrapped secret is not of the shape of the old one"));
     }
-    if is_closed(connection, new.epoch, operation).await? {
+    if is_closed(transaction, new.epoch, operation).await? {
         return Err(StoreError::Conflict { operation });
     }
-    let overwritten = sqlx::query(
+    let overwritten = query(
         "UPDATE secret SET sealed = zeroblob(length(sealed)) \
          WHERE seq = (SELECT seq FROM live_secret \
-                      WHERE owner = ?1 AND class = ?2 AND epoch = ?3 AND sealed = ?4)",
+                      WHERE owner = $1 AND class = $2 AND epoch = $3 AND sealed = $4)",
     )
     .bind(old.owner.to_string())
     .bind(old.class.as_str())
     .bind(epoch_column(old.epoch))
-    .bind(&old.sealed)
-    .execute(&mut *connection)
+    .bind(&old.sealed[..])
+    .execute(&mut *transaction)
     .await
     .map_err(failed(operation))?;
-    if overwritten.rows_affected() == 0 {
+    if overwritten == 0 {
         return Ok(0);
     }
-    sqlx::query("UPDATE secret SET sealed = ?3, epoch = ?4 WHERE owner = ?1 AND class = ?2")
+    query("UPDATE secret SET sealed = $3, epoch = $4 WHERE owner = $1 AND class = $2")
         .bind(new.owner.to_string())
         .bind(new.class.as_str())
-        .bind(&new.sealed)
+        .bind(&new.sealed[..])
         .bind(epoch_column(new.epoch))
-        .execute(connection)
+        .execute(transaction)
         .await
         .map_err(failed(operation))?;
     Ok(1)
 }
 
 async fn is_closed(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     epoch: EpochId,
     operation: &'static str,
 ) -> Result<bool, StoreError> {
-    let closed: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM key_epoch WHERE epoch = ?1 AND destroyed_at IS NOT NULL",
-    )
-    .bind(i64::from(epoch.0))
-    .fetch_one(connection)
-    .await
-    .map_err(failed(operation))?;
+    let (closed,): (i64,) =
+        query("SELECT count(*) FROM key_epoch WHERE epoch = $1 AND destroyed_at IS NOT NULL")
+            .bind(i64::from(epoch.0))
+            .fetch_one(transaction)
+            .await
+            .map_err(failed(operation))?;
     Ok(closed > 0)
 }
 
 pub(super) async fn note(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     epoch: EpochId,
     created_at: Timestamp,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO key_epoch (epoch, created_at) VALUES (?1, ?2) ON CONFLICT (epoch) DO NOTHING",
+    query(
+        "INSERT INTO key_epoch (epoch, created_at) VALUES ($1, $2) ON CONFLICT (epoch) DO NOTHING",
     )
     .bind(i64::from(epoch.0))
     .bind(created_at.micros())
-    .execute(connection)
+    .execute(transaction)
     .await
     .map_err(failed(operation))?;
     Ok(())
 }
 
 pub(super) async fn live(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     epoch: EpochId,
     operation: &'static str,
 ) -> Result<u64, StoreError> {
-    let live: i64 = sqlx::query_scalar("SELECT count(*) FROM live_secret WHERE epoch = ?1")
+    let (live,): (i64,) = query("SELECT count(*) FROM live_secret WHERE epoch = $1")
         .bind(epoch_column(epoch))
-        .fetch_one(connection)
+        .fetch_one(transaction)
         .await
         .map_err(failed(operation))?;
     from_column(live)
 }
 
 pub(super) async fn close(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     epoch: EpochId,
     at: Timestamp,
     operation: &'static str,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE key_epoch SET destroyed_at = ?2 WHERE epoch = ?1 AND destroyed_at IS NULL")
+    query("UPDATE key_epoch SET destroyed_at = $2 WHERE epoch = $1 AND destroyed_at IS NULL")
         .bind(i64::from(epoch.0))
         .bind(at.micros())
-        .execute(connection)
+        .execute(transaction)
         .await
         .map_err(failed(operation))?;
     Ok(())
 }
 
-pub(super) async fn records(readers: &SqlitePool) -> Result<Vec<EpochRecord>, StoreError> {
+pub(super) async fn records(readers: Target<'_>) -> Result<Vec<EpochRecord>, StoreError> {
     let rows: Vec<(i64, i64, Option<i64>)> =
-        sqlx::query_as("SELECT epoch, created_at, destroyed_at FROM key_epoch ORDER BY epoch")
+        query("SELECT epoch, created_at, destroyed_at FROM key_epoch ORDER BY epoch")
             .fetch_all(readers)
             .await
             .map_err(failed("reading what is known of epochs"))?;

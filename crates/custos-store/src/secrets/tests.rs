@@ -4,11 +4,10 @@ use custos_keys::conformance;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::testing::{Home, at, new_store};
+use crate::testing::{Home, at, on_both};
 
-#[tokio::test]
-async fn the_store_keeps_what_a_secret_store_promises() {
-    let (_home, store) = new_store().await;
+async fn the_store_keeps_what_a_secret_store_promises(home: Home) {
+    let store = home.create().await;
     conformance::secret_store(&store).await.unwrap();
     store.integrity().await.unwrap();
 }
@@ -42,23 +41,18 @@ fn secrets(numbers: impl Iterator<Item = u32>) -> Vec<SealedSecret> {
         .collect()
 }
 
-/// Everything of eight bytes in the files of the store.
+/// Everything of eight bytes that the store keeps.
 fn windows(home: &Home) -> HashSet<[u8; 8]> {
-    let mut found = HashSet::new();
-    for name in ["custos.db", "custos.db-wal"] {
-        let bytes = std::fs::read(home.path().with_file_name(name)).unwrap_or_default();
-        found.extend(bytes.array_windows::<8>().copied());
-    }
-    found
+    let stored = home.stored_bytes();
+    stored.iter().flat_map(|bytes| bytes.array_windows::<8>().copied()).collect()
 }
 
 fn holds(windows: &HashSet<[u8; 8]>, secret: &SealedSecret) -> bool {
     secret.sealed.array_windows::<8>().any(|window| windows.contains(window))
 }
 
-#[tokio::test]
-async fn destroyed_bytes_are_in_no_file_of_the_store() {
-    let (home, store) = new_store().await;
+async fn destroyed_bytes_are_stored_nowhere(home: Home) {
+    let store = home.create().await;
     let mut live = Vec::new();
     let mut gone = Vec::new();
     for round in 0..20_u32 {
@@ -80,17 +74,16 @@ async fn destroyed_bytes_are_in_no_file_of_the_store() {
     assert_eq!(gone.iter().filter(|secret| holds(&windows, secret)).count(), 0);
 }
 
-#[tokio::test]
-async fn destroying_says_so_even_while_somebody_reads() {
-    let (home, store) = new_store().await;
+async fn destroying_says_so_even_while_somebody_reads(home: Home) {
+    let store = home.create().await;
     let all = secrets(0..3);
     store.insert(&all).await.unwrap();
     let other = home.open().await;
     let mut reader = other.reader("testing").await.unwrap();
-    let count: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM secret").fetch_one(&mut *reader).await.unwrap();
+    let (count,): (i64,) =
+        query("SELECT count(*) FROM secret").fetch_one(&mut reader).await.unwrap();
     assert_eq!(count, 3);
-    // The reader keeps the log from being emptied until it ends.
+    // The reader keeps older states alive until it ends.
     let owners = [all[0].owner];
     let (gone, ()) =
         tokio::join!(store.destroy(&owners, &DestructionCause::Abandoned, at(1)), async {
@@ -100,9 +93,8 @@ async fn destroying_says_so_even_while_somebody_reads() {
     assert!(!holds(&windows(&home), &all[0]));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn processes_that_destroy_at_once_wait_for_each_other() {
-    let (home, store) = new_store().await;
+async fn processes_that_destroy_at_once_wait_for_each_other(home: Home) {
+    let store = home.create().await;
     let all = secrets(0..300);
     store.insert(&all).await.unwrap();
     let mut tasks = JoinSet::new();
@@ -121,21 +113,18 @@ async fn processes_that_destroy_at_once_wait_for_each_other() {
     assert!(!all.iter().any(|secret| holds(&windows, secret)));
 }
 
-#[tokio::test]
-async fn the_ledger_says_why_and_for_whom() {
-    let (_home, store) = new_store().await;
+async fn the_ledger_says_why_and_for_whom(home: Home) {
+    let store = home.create().await;
     let all = secrets(0..2);
     store.insert(&all).await.unwrap();
     let request = crate::testing::request_id(5);
     store.destroy(&[all[0].owner], &DestructionCause::Erasure(request), at(9)).await.unwrap();
     store.destroy(&[all[1].owner], &DestructionCause::JournalFolded, at(9)).await.unwrap();
-    let rows: BTreeSet<(String, Option<String>)> =
-        sqlx::query_as("SELECT cause, request FROM destroyed_owner")
-            .fetch_all(store.readers())
-            .await
-            .unwrap()
-            .into_iter()
-            .collect();
+    let rows: Vec<(String, Option<String>)> = query("SELECT cause, request FROM destroyed_owner")
+        .fetch_all(store.readers())
+        .await
+        .unwrap();
+    let rows: BTreeSet<_> = rows.into_iter().collect();
     let expected =
         [("erasure".to_owned(), Some(request.to_string())), ("journal_folded".to_owned(), None)];
     assert_eq!(rows, expected.into_iter().collect());
@@ -149,9 +138,8 @@ fn wrapped(at: u32, round: u32) -> Vec<u8> {
     words.flat_map(u32::to_le_bytes).take(bytes as usize).collect()
 }
 
-#[tokio::test]
-async fn rewrapped_bytes_leave_no_copy_of_the_old_ones_nor_later_of_the_new_ones() {
-    let (home, store) = new_store().await;
+async fn rewrapped_bytes_leave_no_copy_of_the_old_ones_nor_later_of_the_new_ones(home: Home) {
+    let store = home.create().await;
     let mut now: Vec<SealedSecret> = secrets(0..4000)
         .into_iter()
         .enumerate()
@@ -191,14 +179,15 @@ async fn rewrapped_bytes_leave_no_copy_of_the_old_ones_nor_later_of_the_new_ones
 
 #[tokio::test]
 async fn secrets_of_a_store_made_before_epochs_had_a_fixed_width_are_kept() {
-    let (home, store) = new_store().await;
+    let home = Home::folder();
+    let store = home.create().await;
     let all = secrets(0..50);
     store.insert(&all).await.unwrap();
     store.destroy(&[all[7].owner], &DestructionCause::Replaced, at(3)).await.unwrap();
     // The tables as the first migration made them, with rows in them.
-    let first = include_str!("../../migrations/0001_control_store.sql");
+    let first = include_str!("../../migrations/sqlite/0001_control_store.sql");
     let table = first.split("CREATE TABLE secret ").nth(1).unwrap().split(';').next().unwrap();
-    let mut writer = store.writer("testing").await.unwrap();
+    let mut writer = store.writer(Part::Schema, "testing").await.unwrap();
     for statement in [
         "ALTER TABLE secret RENAME TO newer".to_owned(),
         "DROP VIEW live_secret".to_owned(),
@@ -215,7 +204,8 @@ async fn secrets_of_a_store_made_before_epochs_had_a_fixed_width_are_kept() {
         "DROP TABLE restored".to_owned(),
         "DELETE FROM _sqlx_migrations WHERE version = 3".to_owned(),
     ] {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *writer).await.unwrap();
+        let statement: &'static str = statement.leak();
+        query(statement).execute(&mut writer).await.unwrap();
     }
     writer.commit().await.unwrap();
     let again = home.open().await;
@@ -228,4 +218,13 @@ async fn secrets_of_a_store_made_before_epochs_had_a_fixed_width_are_kept() {
     assert_eq!(found, kept);
     assert_eq!(again.destroyed(&[gone]).await.unwrap(), [(gone, at(3))]);
     again.integrity().await.unwrap();
+}
+
+on_both! {
+    rewrapped_bytes_leave_no_copy_of_the_old_ones_nor_later_of_the_new_ones,
+    destroyed_bytes_are_stored_nowhere,
+    destroying_says_so_even_while_somebody_reads,
+    the_store_keeps_what_a_secret_store_promises,
+    processes_that_destroy_at_once_wait_for_each_other,
+    the_ledger_says_why_and_for_whom,
 }

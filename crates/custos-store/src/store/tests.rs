@@ -1,155 +1,132 @@
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-
+use custos_audit::AuditStore;
 use custos_core::{Classify, ErrorKind};
 use custos_ingest::Ledger;
 
 use super::*;
-use crate::testing::{home, new_store};
+use crate::statement::query;
+use crate::testing::{Home, on_both, server};
 
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-#[tokio::test]
-async fn only_the_owner_may_read_the_files_of_a_store() {
-    let (home, store) = new_store().await;
-    store.lease_source(&"pos".parse().unwrap()).await.unwrap();
-    store.lease_subjects(1).await.unwrap();
-    let folder = home.path().parent().unwrap().to_owned();
-    for path in [folder.clone(), folder.join("locks")] {
-        assert_eq!(mode(&path), 0o700, "{}", path.display());
-    }
-    for name in ["custos.db", "custos.db-wal", "custos.db-shm", "locks/pos.lock"] {
-        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_store_that_is_missing_is_not_made_by_opening_it() {
-    let home = home();
-    let error = Store::open(&home.path()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains("is missing: it was lost or the path is wrong"));
-    assert!(error.hint().unwrap().contains("backup"));
-    assert!(!home.path().exists() && !home.path().parent().unwrap().exists());
-}
-
-#[tokio::test]
-async fn a_store_is_never_written_over() {
-    let (home, store) = new_store().await;
+async fn a_store_is_never_written_over(home: Home) {
+    let store = home.create().await;
     let first = store.lease_subjects(1).await.unwrap();
-    let error = Store::create(&home.path()).await.unwrap_err();
+    let error = home.try_create().await.unwrap_err();
     assert!(matches!(error, OpenError::Exists { .. }), "{error:?}");
     assert!(home.open().await.lease_subjects(1).await.unwrap() > first);
 }
 
-#[tokio::test]
-async fn files_that_are_no_control_store_are_refused_and_left_alone() {
-    let page = [b"SQLite format 3\0".as_slice(), &[0x5a; 4080]].concat();
-    for bytes in [b"".as_slice(), b"not a database, for sure", &[0x5a; 9000], &page] {
-        let home = home();
-        fs::create_dir_all(home.path().parent().unwrap()).unwrap();
-        fs::write(home.path(), bytes).unwrap();
-        let error = Store::open(&home.path()).await.unwrap_err();
-        assert!(matches!(error, OpenError::NotAStore { .. }), "{error:?}");
-        assert_eq!(error.kind(), ErrorKind::Integrity);
-        assert_eq!(fs::read(home.path()).unwrap(), bytes);
-    }
+async fn a_store_that_is_missing_is_refused_with_a_remedy(home: Home) {
+    let error = home.try_open().await.unwrap_err();
+    assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("is missing: it was lost or the path is wrong"));
+    assert!(error.hint().unwrap().contains("backup"));
+    home.create().await;
 }
 
-#[tokio::test]
-async fn a_database_of_another_program_is_refused() {
-    let home = home();
-    fs::create_dir_all(home.path().parent().unwrap()).unwrap();
-    let options = SqliteConnectOptions::new().filename(home.path()).create_if_missing(true);
-    let pool = SqlitePool::connect_with(options).await.unwrap();
-    sqlx::query("CREATE TABLE theirs (x)").execute(&pool).await.unwrap();
-    pool.close().await;
-    let error = Store::open(&home.path()).await.unwrap_err();
-    assert!(matches!(error, OpenError::NotAStore { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_store_of_a_newer_version_is_refused() {
-    let (home, store) = new_store().await;
-    sqlx::query("INSERT INTO _sqlx_migrations SELECT 9000, description, installed_on, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1")
-        .execute(store.writers())
-        .await
-        .unwrap();
-    let error = Store::open(&home.path()).await.unwrap_err();
+async fn a_store_of_a_newer_version_is_refused(home: Home) {
+    let store = home.create().await;
+    query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 9000, description, success, checksum, execution_time FROM _sqlx_migrations \
+         WHERE version = 1",
+    )
+    .execute(store.writers())
+    .await
+    .unwrap();
+    let error = home.try_open().await.unwrap_err();
     assert!(matches!(error, OpenError::Newer { found: 9000, known: 4 }), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
-#[tokio::test]
-async fn a_damaged_store_is_noticed() {
-    let (home, store) = new_store().await;
+async fn a_reference_that_leads_nowhere_is_noticed(home: Home) {
+    let store = home.create().await;
     store.integrity().await.unwrap();
-    store.forget_older_states().await.unwrap();
-    store.writer.close().await;
-    store.readers.close().await;
-    let mut bytes = fs::read(home.path()).unwrap();
-    bytes[2 * 4096..].fill(0x5a);
-    fs::write(home.path(), bytes).unwrap();
-    match Store::open(&home.path()).await {
-        Ok(store) => {
-            let error = store.integrity().await.unwrap_err();
-            assert!(matches!(error, StoreError::Integrity { .. }), "{error:?}");
+    let dangling = "INSERT INTO tombstone (rid, request, epoch) VALUES (1, 'none', 1)";
+    match &home {
+        Home::Folder(_) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.path());
+            let careless = sqlx::SqlitePool::connect_with(options.foreign_keys(false)).await;
+            sqlx::query(dangling).execute(&careless.unwrap()).await.unwrap();
         }
-        Err(error) => assert_eq!(error.kind(), ErrorKind::Integrity, "{error:?}"),
-    }
-}
-
-#[tokio::test]
-async fn a_reference_that_leads_nowhere_is_noticed() {
-    let (_home, store) = new_store().await;
-    let mut writer = store.writers().acquire().await.unwrap();
-    for statement in [
-        "PRAGMA foreign_keys = OFF",
-        "INSERT INTO tombstone (rid, request, epoch) VALUES (1, 'none', 1)",
-    ] {
-        sqlx::query(statement).execute(&mut *writer).await.unwrap();
+        Home::Database(name, _) => {
+            let careless = format!("SET session_replication_role = replica; {dangling}");
+            server().sql(name, &careless).unwrap();
+        }
     }
     let error = store.integrity().await.unwrap_err();
     assert!(matches!(error, StoreError::Integrity { .. }), "{error:?}");
 }
 
-#[tokio::test]
-async fn what_is_not_committed_never_happened() {
-    let (home, store) = new_store().await;
-    let mut transaction = store.writer("testing").await.unwrap();
+async fn what_is_not_committed_never_happened(home: Home) {
+    let store = home.create().await;
+    let mut transaction = store.writer(Part::Audit, "testing").await.unwrap();
     for statement in [
         "UPDATE subject_counter SET next = 500",
-        "INSERT INTO audit_leaf (seq, leaf) VALUES (0, x'00')",
+        "INSERT INTO audit_leaf (seq, leaf) VALUES (0, zeroblob(1))",
     ] {
-        sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+        query(statement).execute(&mut transaction).await.unwrap();
     }
     drop(transaction);
     for store in [&store, &home.open().await] {
-        assert_eq!(custos_audit::AuditStore::len(store).await.unwrap(), 0);
+        assert_eq!(AuditStore::len(store).await.unwrap(), 0);
     }
     assert_eq!(store.lease_subjects(1).await.unwrap().get(), 1);
 }
 
-#[tokio::test]
-async fn a_copy_that_sqlite_made_opens_with_everything_in_it() {
-    let (home, store) = new_store().await;
-    store.lease_subjects(41).await.unwrap();
-    let copy = home.path().with_file_name("copy.db");
-    sqlx::query("VACUUM INTO ?1")
-        .bind(copy.to_str().unwrap())
-        .execute(store.writers())
-        .await
-        .unwrap();
-    let copy = Store::open(&copy).await.unwrap();
-    assert_eq!(copy.lease_subjects(1).await.unwrap().get(), 42);
+async fn readers_cannot_write(home: Home) {
+    let store = home.create().await;
+    let write = query("UPDATE epoch SET value = 0").execute(store.readers()).await;
+    assert!(write.is_err());
 }
 
+async fn a_reader_sees_one_state(home: Home) {
+    let store = home.create().await;
+    let mut reader = store.reader("testing").await.unwrap();
+    let next = "SELECT next FROM subject_counter";
+    let before: (i64,) = query(next).fetch_one(&mut reader).await.unwrap();
+    home.open().await.lease_subjects(10).await.unwrap();
+    let after: (i64,) = query(next).fetch_one(&mut reader).await.unwrap();
+    assert_eq!(before, after);
+}
+
+async fn processes_that_open_at_once_find_one_schema(home: Home) {
+    home.create().await;
+    let opened = futures::future::join_all((0..8).map(|_| home.try_open())).await;
+    for store in opened {
+        store.unwrap().integrity().await.unwrap();
+    }
+}
+
+/// Statements are shared, so tables must be.
 #[tokio::test]
-async fn readers_cannot_write() {
-    let (_home, store) = new_store().await;
-    let write = sqlx::query("UPDATE epoch SET value = 0").execute(store.readers()).await;
-    assert!(write.is_err());
+async fn both_databases_have_the_same_columns() {
+    let (folder, database) = (Home::folder(), Home::database());
+    let sqlite: Vec<(String, String)> = query(
+        "SELECT tables.name, columns.name FROM sqlite_schema tables, \
+         pragma_table_info(tables.name) columns WHERE tables.type IN ('table', 'view') \
+         ORDER BY 1, 2",
+    )
+    .fetch_all(folder.create().await.readers())
+    .await
+    .unwrap();
+    let postgres: Vec<(String, String)> = query(
+        "SELECT table_name::text, column_name::text FROM information_schema.columns \
+         WHERE table_schema = current_schema() AND table_name <> 'lease' \
+         ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"",
+    )
+    .fetch_all(database.create().await.readers())
+    .await
+    .unwrap();
+    assert_eq!(sqlite, postgres);
+}
+
+on_both! {
+    a_store_is_never_written_over,
+    a_store_that_is_missing_is_refused_with_a_remedy,
+    a_store_of_a_newer_version_is_refused,
+    a_reference_that_leads_nowhere_is_noticed,
+    what_is_not_committed_never_happened,
+    readers_cannot_write,
+    a_reader_sees_one_state,
+    processes_that_open_at_once_find_one_schema,
 }

@@ -7,7 +7,7 @@ use custos_erasure::Replayed;
 use custos_store::{OpenError, Store, restore};
 
 use crate::cli::RestoreArgs;
-use crate::config::Config;
+use crate::config::{Config, Control};
 use crate::failure::Failure;
 use crate::installation::{Installation, STORE_FILE};
 use crate::{kms, output};
@@ -15,7 +15,7 @@ use crate::{kms, output};
 pub(super) async fn run(mut config: Config, args: &RestoreArgs) -> Result<(), Failure> {
     if let (Some(file), Some(into)) = (&args.file, &args.into) {
         unseal(&config, file, into).await?;
-        config.control.clone_from(into);
+        config.control = Control::Folder(into.clone());
     }
     let control = config.control.clone();
     let installation = Installation::open_restored(config).await?;
@@ -26,15 +26,12 @@ pub(super) async fn run(mut config: Config, args: &RestoreArgs) -> Result<(), Fa
         return output::json(&replayed);
     }
     output::line(format!(
-        "{}: {} entries of the record of erasures done again: {} secrets destroyed, {} requests \
+        "{control}: {} entries of the record of erasures done again: {} secrets destroyed, {} requests \
          in force",
-        control.display(),
-        replayed.entries,
-        replayed.destroyed,
-        replayed.requests
+        replayed.entries, replayed.destroyed, replayed.requests
     ))?;
     if args.into.is_some() {
-        output::note(format!("set `control = \"{}\"` to use it", control.display()));
+        output::note(format!("set `control = \"{control}\"` to use it"));
     }
     Ok(())
 }
