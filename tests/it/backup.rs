@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::erasure::copy;
 use crate::fixtures::ROWS;
-use crate::harness::{Custos, files_below, program, run_program, shipped_contract};
+use crate::harness::{Custos, erasure, files_below, program, run_program, shipped_contract};
 
 /// Moments at which a rotation is killed, spread over the time that a whole one takes.
 const MOMENTS: u32 = 12;
@@ -60,21 +60,7 @@ fn orders(dir: &Path) -> Vec<String> {
 
 #[track_caller]
 fn erase(dir: &Path, subject: &str) -> Value {
-    let args = [
-        "request",
-        "open",
-        "--type",
-        "erasure",
-        "--subject",
-        subject,
-        "--regime",
-        "gdpr",
-        "--verified-by",
-        "J. Weber",
-        "--wait",
-        "L2",
-        "--json",
-    ];
+    let args = erasure(subject, Some("L2"));
     last(&run_at(dir, &args))
 }
 
@@ -237,17 +223,7 @@ fn a_serving_program_goes_on_when_keys_are_rotated_under_it() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // It reads a request under keys that it has never seen, and seals it anew.
-    let args = [
-        "request",
-        "open",
-        "--type",
-        "erasure",
-        "--subject",
-        "customer_id@pos:M-ANA",
-        "--regime",
-        "gdpr",
-        "--json",
-    ];
+    let args = erasure("customer_id@pos:M-ANA", None);
     let id = custos.run(&args).ok().last()["id"].as_str().expect("an id").to_owned();
     custos.run(&["keys", "rotate"]).ok();
     custos.run(&["request", "verify", &id, "--by", "J. Weber", "--json"]).ok();
@@ -426,25 +402,44 @@ fn an_old_installation_with_todays_record_of_erasures_does_not_open_what_was_era
 }
 
 #[test]
+fn what_was_hidden_or_revoked_after_a_backup_stays_so_in_its_control_store() {
+    let custos = apart();
+    let shop = custos.path("shop");
+    let out = custos.path("bo.parquet");
+    let ads = "marketing.advertising.first_party";
+    custos.consents(&[&format!("customer_id,M-BO,{ads},given,2026-01-01T00:00:00Z,v1,web,pos")]);
+    let mut args =
+        vec!["export", "--as", "marketer", "--purpose", ads, "--recipient", "Mail House"];
+    args.extend(["--expires", "30d", "--json", "--out", text(&out), "select order_id from orders"]);
+    let export = custos.run(&args).ok().last()["id"].as_str().expect("an id").to_owned();
+    let file = backup(&custos, "control.backup");
+
+    custos.run(&["export", "revoke", &export]).ok();
+    // Nobody has verified her request yet; she is hidden all the same.
+    let request = custos.run(&erasure(SUBJECT, None)).ok().last()["id"].clone();
+    assert_eq!(orders(&shop), ["o3"]);
+    std::fs::remove_dir_all(shop.join("control")).expect("the control store is lost");
+    let control = shop.join("control");
+    last(&run_at(&shop, &["restore", text(&file), "--into", text(&control), "--json"]));
+    assert_eq!(orders(&shop), ["o3"]);
+    let listed = last(&run_at(&shop, &["request", "list", "--json"]));
+    assert_eq!((&listed["id"], &listed["level"]), (&request, &"L0".into()), "{listed}");
+    let listed = last(&run_at(&shop, &["export", "list", "--json"]));
+    assert_eq!((&listed["id"], &listed["state"]), (&export.into(), &"revoked".into()), "{listed}");
+    // Verified, it goes on to the end, and her old rows stay out.
+    let id = request.as_str().expect("an id");
+    let verify = ["request", "verify", id, "--by", "J. Weber", "--wait", "L2", "--json"];
+    assert_eq!(last(&run_at(&shop, &verify))["level"], "L2");
+    assert_eq!(ana_again(&custos, &shop), (0.into(), 2.into()));
+    last(&run_at(&shop, &["doctor", "--json"]));
+}
+
+#[test]
 fn an_erasure_that_reached_l1_only_goes_on_in_a_restored_control_store() {
     let custos = apart();
     let shop = custos.path("shop");
     let file = backup(&custos, "control.backup");
-    let args = [
-        "request",
-        "open",
-        "--type",
-        "erasure",
-        "--subject",
-        SUBJECT,
-        "--regime",
-        "gdpr",
-        "--verified-by",
-        "J. Weber",
-        "--wait",
-        "L1",
-        "--json",
-    ];
+    let args = erasure(SUBJECT, Some("L1"));
     let id = last(&run_at(&shop, &args))["id"].as_str().expect("an id").to_owned();
     std::fs::remove_dir_all(shop.join("control")).expect("the control store is lost");
     let control = shop.join("control");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::erasure::copy;
 use crate::fixtures::HEADER;
-use crate::harness::{Custos, program, shipped_contract};
+use crate::harness::{Custos, erasure, program, shipped_contract};
 
 /// Moments at which a run is killed, spread over the time that a whole run takes.
 pub(crate) const MOMENTS: u32 = 12;
@@ -96,21 +96,7 @@ fn an_erasure_killed_at_any_moment_can_be_repeated() {
     let (contract, file) = (shipped_contract("pos_orders.yaml"), many_orders(&custos));
     custos.ingest(&contract, &file).ok();
     custos.run(&["resolve"]).ok();
-    let args = [
-        "request",
-        "open",
-        "--type",
-        "erasure",
-        "--subject",
-        "customer_id@pos:M7",
-        "--regime",
-        "gdpr",
-        "--verified-by",
-        "J. Weber",
-        "--wait",
-        "L2",
-        "--json",
-    ];
+    let args = erasure("customer_id@pos:M7", Some("L2"));
     let before = custos.path("shop");
     let whole = custos.path("whole");
     copy(&before, &whole);

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::fixtures::{CANARY, HEADER, ROWS};
-use crate::harness::{Custos, files_below, run_program, shipped_contract};
+use crate::harness::{Custos, erasure, files_below, run_program, shipped_contract};
 
 const SUBJECT: &str = "customer_id@pos:M-ANA";
 
@@ -13,21 +13,7 @@ fn erase(custos: &Custos, wait: &str) -> serde_json::Value {
 
 /// Asks for a person to be erased and waits for a level.
 pub(crate) fn erase_subject(custos: &Custos, subject: &str, wait: &str) -> serde_json::Value {
-    let args = [
-        "request",
-        "open",
-        "--type",
-        "erasure",
-        "--subject",
-        subject,
-        "--regime",
-        "gdpr",
-        "--verified-by",
-        "J. Weber",
-        "--wait",
-        wait,
-        "--json",
-    ];
+    let args = erasure(subject, Some(wait));
     custos.run(&args).ok().last()
 }
 
@@ -255,17 +241,7 @@ pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
 fn rows_that_come_while_a_request_waits_are_hidden_with_the_person() {
     let custos = Custos::shop();
     let open = |subject: &str| {
-        let args = [
-            "request",
-            "open",
-            "--type",
-            "erasure",
-            "--subject",
-            subject,
-            "--regime",
-            "gdpr",
-            "--json",
-        ];
+        let args = erasure(subject, None);
         custos.run(&args).ok().last()["id"].as_str().expect("an id").to_owned()
     };
     let id = open(SUBJECT);

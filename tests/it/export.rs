@@ -8,6 +8,7 @@ use custos_testkit::workspace_root;
 use serde_json::{Value, json};
 
 use crate::doors::Server;
+use crate::erasure::erase_subject;
 use crate::harness::{Custos, Run};
 
 const PYARROW: &str = "26.0.1";
@@ -144,6 +145,8 @@ fn an_export_is_read_by_pyarrow_until_it_is_revoked() {
         assert!(audit.contains(action), "{action}");
     }
     assert!(!audit.contains("Mail House"));
+    // What was destroyed here does not keep an erasure from its end.
+    assert_eq!(erase_subject(&custos, "customer_id@pos:M-BO", "L2")["level"], "L2");
     custos.healthy();
 }
 

@@ -159,6 +159,17 @@ pub(crate) fn new_database() -> String {
     server.url(&server.new_database().expect("a database"))
 }
 
+/// The arguments that ask for an erasure: of somebody who is verified, worked on up to a level, or
+/// of somebody who is not.
+pub(crate) fn erasure<'a>(subject: &'a str, verified_up_to: Option<&'a str>) -> Vec<&'a str> {
+    let mut args = vec!["request", "open", "--type", "erasure", "--subject", subject];
+    args.extend(["--regime", "gdpr", "--json"]);
+    if let Some(level) = verified_up_to {
+        args.extend(["--verified-by", "J. Weber", "--wait", level]);
+    }
+    args
+}
+
 /// Runs the program without an installation.
 pub(crate) fn run_program(args: &[&str]) -> Output {
     Command::new(program()).args(args).stdin(Stdio::null()).output().expect("the program starts")

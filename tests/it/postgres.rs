@@ -10,7 +10,9 @@ use custos_testkit::PostgresServer;
 use serde_json::Value;
 
 use crate::fixtures::HEADER;
-use crate::harness::{Custos, Run, files_below, new_database, run_program, shipped_contract};
+use crate::harness::{
+    Custos, Run, erasure, files_below, new_database, run_program, shipped_contract,
+};
 
 const ROWS: usize = 3_000;
 
@@ -34,20 +36,8 @@ fn load<'a>(contract: &'a str, file: &'a Path) -> [&'a str; 5] {
     ["ingest", "--contract", contract, "--json", file.to_str().expect("a path")]
 }
 
-const ERASE: [&str; 12] = [
-    "request",
-    "open",
-    "--type",
-    "erasure",
-    "--subject",
-    "customer_id@pos:M7",
-    "--regime",
-    "gdpr",
-    "--verified-by",
-    "J. Weber",
-    "--wait",
-    "L2",
-];
+/// The member who is erased.
+const MEMBER: &str = "customer_id@pos:M7";
 
 fn start(custos: &Custos, args: &[&str]) -> Child {
     let mut command = custos.command(args);
@@ -86,7 +76,7 @@ fn processes_load_erase_and_ask_at_once() {
 
     let more = orders(&custos, "d", ROWS);
     let loading = start(&custos, &load(contract, &more));
-    let erasing = start(&custos, &ERASE);
+    let erasing = start(&custos, &erasure(MEMBER, Some("L2")));
     let asking = start(&custos, &["audit", "verify"]);
     let again = start(&custos, &load(contract, &files[0]));
     for child in [asking, erasing] {
@@ -147,23 +137,18 @@ fn an_erasure_killed_at_any_moment_can_be_repeated() {
     let contract = shipped_contract("pos_orders.yaml");
     custos.ingest(&contract, &orders(&custos, "a", ROWS)).ok();
     custos.run(&["resolve"]).ok();
-    let erase = |member: u32| {
-        let subject = format!("customer_id@pos:M{member}");
-        ERASE.map(|word| if word.contains('@') { subject.clone() } else { word.to_owned() })
-    };
+    let subject = |member: u32| format!("customer_id@pos:M{member}");
     let began = Instant::now();
-    let whole = erase(50);
-    custos.run(&whole.each_ref().map(String::as_str)).ok();
+    custos.run(&erasure(&subject(50), Some("L2"))).ok();
     let takes = began.elapsed();
     for moment in 0..MOMENTS {
-        let args = erase(moment);
-        let args = args.each_ref().map(String::as_str);
+        let subject = subject(moment);
+        let args = erasure(&subject, Some("L2"));
         let mut child = start(&custos, &args);
         sleep(takes * (moment + 1) / (MOMENTS + 1));
         child.kill().expect("it is killed or has ended");
         child.wait().expect("it ended");
-        let json = [&args[..], &["--json"]].concat();
-        let view = custos.run(&json).ok().last();
+        let view = custos.run(&args).ok().last();
         assert_eq!(view["level"], "L2", "killed at moment {moment}: {view}");
         let left = ROWS - (moment as usize + 2) * (ROWS / MEMBERS);
         assert_eq!(totals(&custos)["n"], left, "killed at moment {moment}");
@@ -194,7 +179,7 @@ fn keys_are_rotated_and_a_backup_becomes_a_store_in_a_file() {
         Run::of(output.expect("the program starts")).ok()
     };
     restored(&["doctor"]);
-    restored(&ERASE);
+    restored(&erasure(MEMBER, Some("L2")));
     let sql = "select count(*) as n from orders";
     let ask = ["sql", "--as", "officer", "--purpose", "legal_claims", "--json", sql];
     assert_eq!(restored(&ask).last()["n"], ROWS - ROWS / MEMBERS);

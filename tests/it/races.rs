@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::crash::{MOMENTS, ROWS, installed_at, many_orders, run_at, totals};
 use crate::erasure::copy;
-use crate::harness::{Custos, shipped_contract};
+use crate::harness::{Custos, erasure, shipped_contract};
 
 /// The member who is erased: one of a thousand, with as many orders as any.
 const MEMBER: &str = "customer_id@pos:M7";
@@ -28,8 +28,7 @@ fn a_load_that_is_open_while_an_erasure_runs_brings_nobody_back() {
     let path = |path: &std::path::Path| path.to_str().expect("a path").to_owned();
     let (contract, file) = (path(&contract), path(&file));
     let load = ["ingest", "--contract", &contract, "--json", &file];
-    let erase = ["request", "open", "--type", "erasure", "--subject", MEMBER, "--regime", "gdpr"];
-    let erase = [&erase[..], &["--verified-by", "J. Weber", "--wait", "L2", "--json"]].concat();
+    let erase = erasure(MEMBER, Some("L2"));
     let empty = custos.path("shop");
     let whole = custos.path("whole");
     copy(&empty, &whole);

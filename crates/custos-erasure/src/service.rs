@@ -195,6 +195,8 @@ impl ErasureService {
         // A load that ended meanwhile may have brought another account of the person.
         let mut dossier = dossier;
         self.widen(&mut request, &mut dossier).await?;
+        // An older control store that takes the place of this one must not show them again.
+        self.write_ledger(&request, &dossier).await?;
         Ok(view(&request, &dossier))
     }
 
@@ -220,6 +222,7 @@ impl ErasureService {
             let (mut request, mut dossier) = self.load(request.id).await?;
             if matches!(request.state, State::Suppressed | State::Verified) {
                 self.widen(&mut request, &mut dossier).await?;
+                self.write_ledger(&request, &dossier).await?;
             }
             return Ok(Some(view(&request, &dossier)));
         }

@@ -47,6 +47,17 @@ impl DestructionCause {
         }
     }
 
+    /// The cause that the ledger writes as this name and request; `None` if it writes none so.
+    pub fn from_ledger(name: &str, request: Option<RequestId>) -> Option<Self> {
+        let cause = match request {
+            Some(request) => Self::Erasure(request),
+            None => *[Self::Replaced, Self::JournalFolded, Self::Abandoned, Self::Revoked]
+                .iter()
+                .find(|cause| cause.as_str() == name)?,
+        };
+        (cause.as_str() == name).then_some(cause)
+    }
+
     /// The request behind the destruction, where there is one.
     pub const fn request(self) -> Option<RequestId> {
         match self {

@@ -72,43 +72,84 @@ pub struct Compacted {
     pub superseded: u64,
 }
 
+/// Files that a compaction has written and not yet put in the place of those it read.
+#[derive(Debug)]
+pub struct Sorted {
+    written: Vec<FileEntry>,
+    replaced: Vec<FileEntry>,
+    superseded: u64,
+}
+
+impl Sorted {
+    fn compacted(&self) -> Compacted {
+        Compacted {
+            files_before: self.replaced.len() as u64,
+            files_after: self.written.len() as u64,
+            bytes_before: self.replaced.iter().map(|entry| entry.bytes).sum(),
+            bytes_after: self.written.iter().map(|entry| entry.bytes).sum(),
+            rows: self.written.iter().map(|entry| entry.rows).sum(),
+            superseded: self.superseded,
+        }
+    }
+}
+
 impl Table {
-    /// Sorts the rows that were loaded since the last compaction, if there are enough files of
-    /// them, and destroys the secrets of the files it replaced.
+    /// Whether so much was loaded since the last compaction that another is worth it.
+    pub async fn wants_compaction(&self, layout: Layout) -> Result<bool, LakeError> {
+        Ok(!choose(self.snapshot().await?.files, layout).is_empty())
+    }
+
+    /// Writes the rows that were loaded since the last compaction into sorted files; nothing if
+    /// that is not worth it.
     ///
-    /// Only for who holds off erasures and other compactions of this table; loads may go on. A
-    /// crash loses nothing: files that no log names are leftovers, and so are those that were
-    /// replaced.
-    pub async fn compact(
+    /// Only for who holds off erasures and other compactions of this table from here until
+    /// [`Table::replace`]; loads may go on. A crash loses nothing: files that no log names are
+    /// leftovers.
+    pub async fn sort(
         &self,
         grant: &MaintenanceGrant,
         layout: Layout,
-    ) -> Result<Compacted, LakeError> {
-        let chosen = choose(self.snapshot().await?.files, layout);
-        if chosen.is_empty() {
-            return Ok(Compacted::default());
+    ) -> Result<Option<Sorted>, LakeError> {
+        let replaced = choose(self.snapshot().await?.files, layout);
+        if replaced.is_empty() {
+            return Ok(None);
         }
-        let source = Source::read(self, &chosen, Access::Maintenance(grant)).await?;
+        let source = Source::read(self, &replaced, Access::Maintenance(grant)).await?;
         let written = source.write(self, layout).await?;
-        let compacted = Compacted {
-            files_before: chosen.len() as u64,
-            files_after: written.len() as u64,
-            bytes_before: chosen.iter().map(|entry| entry.bytes).sum(),
-            bytes_after: written.iter().map(|entry| entry.bytes).sum(),
-            rows: written.iter().map(|entry| entry.rows).sum(),
-            superseded: source.superseded,
-        };
+        Ok(Some(Sorted { written, replaced, superseded: source.superseded }))
+    }
+
+    /// Puts sorted files in the place of those they were made of, and destroys the secrets of the
+    /// latter; nothing if somebody rewrote one of them first.
+    ///
+    /// The bytes of what was replaced stay, for queries that have it open: they are the caller's
+    /// to delete, and leftovers if the caller does not live to do it.
+    pub async fn replace(
+        &self,
+        sorted: Sorted,
+    ) -> Result<Option<(Compacted, Vec<FileEntry>)>, LakeError> {
+        let compacted = sorted.compacted();
+        let Sorted { written, replaced, .. } = sorted;
         let id = BatchId::from_random(random_bytes()?);
-        let (gone, done, cause) = match self.commit(id, written.clone(), chosen.clone()).await? {
-            CommitOutcome::Committed(_) => (chosen, compacted, DestructionCause::Replaced),
-            // Somebody rewrote a file first: what was written is of rows that may be gone.
-            CommitOutcome::Conflict => (written, Compacted::default(), DestructionCause::Abandoned),
-        };
-        let files: Vec<FileId> = gone.iter().map(|entry| entry.file).collect();
+        match self.commit(id, written.clone(), replaced.clone()).await? {
+            CommitOutcome::Committed(_) => {
+                self.shred(&replaced, DestructionCause::Replaced).await?;
+                Ok(Some((compacted, replaced)))
+            }
+            // What was written is of rows that may be gone.
+            CommitOutcome::Conflict => {
+                self.shred(&written, DestructionCause::Abandoned).await?;
+                self.delete_bytes(&written).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn shred(&self, files: &[FileEntry], cause: DestructionCause) -> Result<(), LakeError> {
+        let files: Vec<FileId> = files.iter().map(|entry| entry.file).collect();
         self.forget(&files);
         self.keys().destroy(&files, cause, &**self.clock()).await?;
-        self.delete_bytes(&gone).await?;
-        Ok(done)
+        Ok(())
     }
 }
 

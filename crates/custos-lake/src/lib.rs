@@ -31,7 +31,7 @@ mod table;
 pub mod vault;
 mod writer;
 
-pub use compact::{Compacted, Layout};
+pub use compact::{Compacted, Layout, Sorted};
 pub use error::LakeError;
 pub use export_file::{ExportFile, KeyReference};
 pub use heads::{HeadStore, MemoryHeads, TableHead};

@@ -189,8 +189,14 @@ impl TableLog {
 
     /// The version at which a commit id went in, if it did.
     pub(crate) async fn committed(&mut self, id: BatchId) -> Result<Option<u64>, LakeError> {
+        let read = failed(&self.name, "looking for a commit");
+        self.delta.update_state().await.map_err(&read)?;
+        self.committed_as_loaded(id).await
+    }
+
+    /// The version at which a commit id went in, up to the version that is loaded.
+    async fn committed_as_loaded(&self, id: BatchId) -> Result<Option<u64>, LakeError> {
         let failed = failed(&self.name, "looking for a commit");
-        self.delta.update_state().await.map_err(&failed)?;
         let state = self.delta.snapshot().map_err(&failed)?.snapshot();
         let version = state
             .transaction_version(self.delta.log_store().as_ref(), id)
@@ -203,7 +209,7 @@ impl TableLog {
     pub(crate) async fn commit(&mut self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.snapshot().await?;
-            if let Some(version) = self.committed(commit.id).await? {
+            if let Some(version) = self.committed_as_loaded(commit.id).await? {
                 self.remember().await?;
                 return Ok(CommitOutcome::Committed(version));
             }

@@ -170,11 +170,13 @@ impl Classify for QueryError {
             Self::DivideByZero => Some("use NULLIF(divisor, 0)".to_owned()),
             Self::TooComplex => Some("split it into several statements".to_owned()),
             Self::TooLarge => Some(
-                "read fewer columns, filter or aggregate before joining, or have the operator                  raise `query.statement_memory`"
+                "read fewer columns, filter or aggregate before joining, or have the operator \
+                 raise `query.statement_memory`"
                     .to_owned(),
             ),
             Self::SpillFull => Some(
-                "read fewer columns, filter or aggregate before sorting, or have the operator                  raise `query.statement_spill`"
+                "read fewer columns, filter or aggregate before sorting, or have the operator \
+                 raise `query.statement_spill`"
                     .to_owned(),
             ),
             Self::SpillDisk => Some(

@@ -198,6 +198,9 @@ impl ExecutionPlan for GovernedScan {
         let partitions = self.properties.output_partitioning().partition_count();
         let reader = Arc::new(Reader::new(self, opened, &visibility, &context));
         let units = reader.units(partition, partitions);
+        if let Some(read) = context.session_config().get_extension::<SubjectsRead>() {
+            reader.note_subjects(&units, &read);
+        }
         let rows = stream::iter(units)
             .then(move |(file, row_group)| {
                 let reader = Arc::clone(&reader);
@@ -235,13 +238,6 @@ impl Reader {
         let subject_max =
             opened.table.files.iter().filter_map(|file| file.subjects().max()).max().unwrap_or(0);
         let visible = visibility.visible(grant.purpose(), rows.basis, subject_max);
-        if let Some(read) = context.session_config().get_extension::<SubjectsRead>() {
-            opened
-                .table
-                .files
-                .iter()
-                .for_each(|file| read.add(&(file.subjects() & &visible.subjects)));
-        }
         let ids = scan.shared.person_ids(grant.purpose(), visibility, subject_max);
         let columns = columns_to_read(&scan.shown, &opened);
         Self {
@@ -265,6 +261,14 @@ impl Reader {
             .skip(partition)
             .step_by(partitions.max(1))
             .collect()
+    }
+
+    /// Notes whose rows may be among those of these row groups.
+    fn note_subjects(&self, units: &[(usize, usize)], read: &SubjectsRead) {
+        let files: BTreeSet<usize> = units.iter().map(|(file, _)| *file).collect();
+        for file in files {
+            read.add(&(self.opened.table.files[file].subjects() & &self.visible.subjects));
+        }
     }
 
     async fn read(

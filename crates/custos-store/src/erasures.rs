@@ -98,13 +98,7 @@ fn read_destroyed(
 ) -> Result<DestroyedOwner, StoreError> {
     let what = "the cause of a destruction";
     let request = request.map(|request| parse(&request, what)).transpose()?;
-    let cause = match (cause.as_str(), request) {
-        ("erasure", Some(request)) => DestructionCause::Erasure(request),
-        ("replaced", None) => DestructionCause::Replaced,
-        ("journal_folded", None) => DestructionCause::JournalFolded,
-        ("abandoned", None) => DestructionCause::Abandoned,
-        _ => return Err(integrity(what)),
-    };
+    let cause = DestructionCause::from_ledger(&cause, request).ok_or_else(|| integrity(what))?;
     let owner = parse(&owner, "the owner of a secret")?;
     Ok(DestroyedOwner { owner, at: Timestamp::from_micros(at), cause })
 }
@@ -152,13 +146,14 @@ mod tests {
 
     async fn every_destruction_is_unrecorded_until_it_is_noted(home: Home) {
         let store = home.create().await;
-        let secrets: Vec<SealedSecret> = (1..=4).map(secret).collect();
+        let secrets: Vec<SealedSecret> = (1..=5).map(secret).collect();
         store.insert(&secrets).await.unwrap();
         let causes = [
             DestructionCause::Erasure(request_id(9)),
             DestructionCause::Replaced,
             DestructionCause::JournalFolded,
             DestructionCause::Abandoned,
+            DestructionCause::Revoked,
         ];
         for (secret, cause) in secrets.iter().zip(&causes) {
             store.destroy(&[secret.owner], cause, at(5)).await.unwrap();
@@ -173,7 +168,7 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(store.unrecorded(3).await.unwrap().len(), 3);
         store.mark_recorded(&[secrets[1].owner, FileId::from_random([9; 16])]).await.unwrap();
-        assert_eq!(store.unrecorded(10).await.unwrap().len(), 3);
+        assert_eq!(store.unrecorded(10).await.unwrap().len(), 4);
     }
 
     async fn a_request_of_the_record_takes_the_place_of_an_older_one(home: Home) {

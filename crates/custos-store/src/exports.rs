@@ -92,9 +92,27 @@ impl OtherOwners for Store {
         Ok(Box::new(self.lease(EXPORTS).await?))
     }
 
-    async fn others(&self) -> Result<Vec<FileId>, StoreError> {
+    async fn others(&self, now: Timestamp) -> Result<Vec<FileId>, StoreError> {
         let exports = self.exports().await?;
-        Ok(exports.iter().flat_map(|export| [export.id, export.sealed.owner]).collect())
+        let in_use =
+            |export: &&StoredExport| export.revoked_at.is_none() && now < export.expires_at;
+        let mut owners: Vec<FileId> =
+            exports.iter().filter(in_use).map(|export| export.id).collect();
+        owners.extend(exports.iter().map(|export| export.sealed.owner));
+        Ok(owners)
+    }
+
+    async fn records(&self) -> Result<Vec<FileId>, StoreError> {
+        Ok(self.exports().await?.iter().map(|export| export.sealed.owner).collect())
+    }
+
+    async fn note_destroyed(&self, owners: &[FileId], at: Timestamp) -> Result<(), StoreError> {
+        for export in self.exports().await? {
+            if owners.contains(&export.id) {
+                self.revoke_export(export.id, at).await?;
+            }
+        }
+        Ok(())
     }
 }
 

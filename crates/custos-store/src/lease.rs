@@ -29,7 +29,12 @@ impl Lease for StoreLease {
     }
 }
 
-impl ExportLease for StoreLease {}
+#[async_trait]
+impl ExportLease for StoreLease {
+    async fn check(&self) -> Result<(), StoreError> {
+        Lease::check(self).await
+    }
+}
 
 /// A lock of the operating system, which ends with the open file, hence with the process.
 #[derive(Debug)]

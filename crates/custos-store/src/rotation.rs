@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use custos_core::{Clock, EpochId, StoreError};
+use custos_erasure::OtherOwners;
 use custos_ingest::{Lease, Ledger};
 use custos_keys::{KeyError, KeyService, Kms, read_backup_header};
 use serde::Serialize;
@@ -96,6 +97,7 @@ impl Store {
             leases.push(self.lease_source(&contract.source).await?);
         }
         leases.push(self.lease_requests().await?);
+        leases.push(self.hold_others().await?);
         Ok(leases)
     }
 

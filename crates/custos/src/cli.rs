@@ -104,7 +104,8 @@ pub(crate) enum Command {
     /// Give and take access.
     #[command(subcommand)]
     Principal(PrincipalCommand),
-    /// Sort loaded files by subject into larger ones: faster queries and erasures.
+    /// Sort loaded files by subject into larger ones: faster queries and erasures. The bytes of the
+    /// old ones, which nothing opens any more, go with the next erasure or `custos doctor`.
     Compact(JsonArg),
     /// Check every invariant, finish what a crash cut off, and clear what it left.
     Doctor(JsonArg),

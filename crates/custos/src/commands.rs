@@ -13,6 +13,7 @@ mod init;
 mod keys;
 mod policy;
 mod principal;
+mod record;
 mod request;
 mod resolve;
 mod restore;
@@ -23,6 +24,7 @@ pub(crate) use certificate::print as print_certificate;
 pub(crate) use consent::import as import_consents;
 pub(crate) use init::write_config;
 pub(crate) use principal::add as add_principal;
+use serve::ended;
 pub(crate) use serve::serve;
 pub(crate) use sql::{print_table, rows};
 

@@ -277,10 +277,14 @@ impl Config {
 
 /// What is wrong and where, without the line itself, which may hold a password.
 fn without_text(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    match before {
-        Some(before) => format!("line {}: {}", before.lines().count().max(1), error.message()),
-        None => error.message().to_owned(),
+    let message = match error.message().split_once(", expected ") {
+        // It begins with the value that was found.
+        Some((found, expected)) if found.starts_with("invalid ") => format!("expected {expected}"),
+        _ => error.message().to_owned(),
+    };
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.lines().count().max(1)),
+        None => message,
     }
 }
 
@@ -351,6 +355,9 @@ mod tests {
             assert!(!problems.contains("canary"), "{problems}");
             assert!(problems.contains("line 2") || problems.contains("storage.control"));
         }
+        let problems = parse("storage = \"postgres://ana:canary@host/db\"", &[]).unwrap_err();
+        assert!(problems[0].starts_with("line 1: expected "), "{problems:?}");
+        assert!(!problems[0].contains("canary"), "{problems:?}");
     }
 
     #[test]

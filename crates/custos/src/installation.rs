@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use custos_audit::AuditLog;
 use custos_core::{Clock, ErrorKind, PrincipalId, StoreError};
-use custos_erasure::{ErasureParts, ErasureService, LedgerStore};
+use custos_erasure::{ErasureParts, ErasureService};
 use custos_gateway::Authenticator;
 use custos_ingest::{Compactor, Contract, Ingest, IngestError, Ledger, Resolver};
 use custos_keys::{KeyService, Kms};
@@ -66,8 +66,7 @@ impl Installation {
         };
         let installation = Self::open_with(config, store).await?;
         // An older control store knows less than the lake: people who were erased would be back.
-        let known = installation.store.ledger_position().await?;
-        match installation.lake.erasures().after(known).await?.len() {
+        match installation.erasure()?.unknown_entries().await? {
             0 => Ok(installation),
             count => Err(Failure::new(
                 ErrorKind::Conflict,

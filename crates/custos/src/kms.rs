@@ -1,5 +1,6 @@
 //! The key management that the configuration names, with the credentials of the environment.
 
+use std::env::VarError;
 use std::sync::Arc;
 
 use custos_core::ErrorKind;
@@ -56,7 +57,17 @@ fn passphrase() -> Result<Option<Passphrase>, Failure> {
 /// the end of the last line does not count.
 fn secret(name: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     let file_name = format!("{name}_FILE");
-    let (given, file) = (std::env::var(name).ok(), std::env::var_os(&file_name));
+    let given = match std::env::var(name) {
+        Ok(text) => Some(text),
+        Err(VarError::NotPresent) => None,
+        // Taken for unset, it would leave a new key ring unsealed.
+        Err(VarError::NotUnicode(_)) => {
+            let message = format!("`{name}` is not text in UTF-8");
+            return Err(Failure::new(ErrorKind::Invalid, message)
+                .with_hint("set a UTF-8 locale, or put the secret into a file"));
+        }
+    };
+    let file = std::env::var_os(&file_name);
     let text = match (given.map(Zeroizing::new), file) {
         (Some(_), Some(_)) => {
             let message = format!("`{name}` and `{file_name}` are both set");

@@ -33,10 +33,25 @@ impl ErasureService {
         request: &StoredRequest,
         dossier: &Dossier,
     ) -> Result<(), ErasureError> {
+        self.write_entries(Some((request, dossier))).await
+    }
+
+    /// Writes into the lake's record what was destroyed since it was last written to, for jobs
+    /// other than erasures that promise that something is gone.
+    pub async fn record_destroyed(&self) -> Result<(), ErasureError> {
+        self.write_entries(None).await
+    }
+
+    async fn write_entries(
+        &self,
+        request: Option<(&StoredRequest, &Dossier)>,
+    ) -> Result<(), ErasureError> {
         loop {
             let destroyed = self.erased.unrecorded(OWNERS_MAX).await?;
             let last = destroyed.len() < OWNERS_MAX as usize;
-            let request = last.then(|| ErasedRequest::new(request, dossier));
+            let request = request
+                .filter(|_| last)
+                .map(|(request, dossier)| ErasedRequest::new(request, dossier));
             let owners: Vec<FileId> = destroyed.iter().map(|destroyed| destroyed.owner).collect();
             let entry = LedgerEntry::new(self.clock.now(), destroyed, request);
             let entry = serde_json::to_vec(&entry).map_err(|_| ErasureError::Internal)?;
@@ -58,7 +73,13 @@ impl ErasureService {
     /// not erased: see [`ErasureService::replay`].
     pub async fn unknown_entries(&self) -> Result<u64, ErasureError> {
         let known = self.erased.ledger_position().await?;
-        Ok(self.lake.erasures().after(known).await?.len() as u64)
+        let mut above = self.lake.erasures().after(known).await?;
+        if !above.is_empty() {
+            // A place is taken before it is written to: what came since the first look is known.
+            let known = self.erased.ledger_position().await?;
+            above.retain(|position| *position > known);
+        }
+        Ok(above.len() as u64)
     }
 
     /// Does again what the record says and the control store does not know: destroys secrets,
@@ -115,9 +136,10 @@ impl ErasureService {
         Ok(self.requests.forget_consents(&erased.dossier.subjects).await?)
     }
 
-    /// Destroys secrets of the record that are here, except those that requests are sealed under.
+    /// Destroys secrets of the record that are here, except those that requests and other records are
+    /// sealed under.
     async fn destroy_again(&self, destroyed: &[DestroyedOwner]) -> Result<u64, ErasureError> {
-        let mut sealed = BTreeSet::new();
+        let mut sealed: BTreeSet<FileId> = self.others.records().await?.into_iter().collect();
         for request in self.requests.list().await? {
             sealed.insert(request.sealed.owner);
         }
@@ -129,6 +151,7 @@ impl ErasureService {
         for (cause, owners) in by_cause {
             let proof = self.keys.destroy(&owners, cause, &*self.clock).await?;
             self.erased.mark_recorded(proof.files()).await?;
+            self.others.note_destroyed(proof.files(), self.clock.now()).await?;
             count += proof.files().len() as u64;
         }
         Ok(count)

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use custos_core::{FileId, StoreError};
+use custos_core::{FileId, StoreError, Timestamp};
 use custos_ingest::{Contract, IngestError, Lease};
 use custos_keys::{DestructionCause, KeyService};
 use custos_lake::{Table, vault};
@@ -19,8 +19,14 @@ pub trait OtherOwners: fmt::Debug + Send + Sync {
     /// Waits until nobody makes such secrets that no list names yet, and keeps it so.
     async fn hold_others(&self) -> Result<Box<dyn Lease>, StoreError>;
 
-    /// The owners of all of them.
-    async fn others(&self) -> Result<Vec<FileId>, StoreError>;
+    /// The owners of those that are in use at this time: neither revoked nor expired.
+    async fn others(&self, now: Timestamp) -> Result<Vec<FileId>, StoreError>;
+
+    /// The owners under whose secrets records of them are sealed.
+    async fn records(&self) -> Result<Vec<FileId>, StoreError>;
+
+    /// Notes for each of these owners that is one of them that its secrets are destroyed.
+    async fn note_destroyed(&self, owners: &[FileId], at: Timestamp) -> Result<(), StoreError>;
 }
 
 /// While this lives nobody writes: every source is held, and the only job is its owner's.
@@ -130,7 +136,7 @@ impl ErasureService {
     /// Every owner of secrets that a table, a load or a request names.
     async fn named(&self, quiet: &Quiet<'_>) -> Result<BTreeSet<FileId>, ErasureError> {
         let mut named = BTreeSet::from([KeyService::root_owner()]);
-        named.extend(self.others.others().await?);
+        named.extend(self.others.others(self.clock.now()).await?);
         for table in &quiet.tables {
             let snapshot = table.snapshot().await?;
             named.extend(snapshot.files.iter().map(|entry| entry.file));

@@ -81,6 +81,11 @@ async fn rows(table: &Table, grant: &MaintenanceGrant) -> Vec<Vec<Row>> {
     found
 }
 
+async fn compact(table: &Table, grant: &MaintenanceGrant) -> Compacted {
+    let sorted = table.sort(grant, SMALL).await.unwrap().unwrap();
+    table.replace(sorted).await.unwrap().unwrap().0
+}
+
 /// The rows that no newer one supersedes; of equal ones the first.
 fn newest(loads: &[Vec<Row>]) -> Vec<Row> {
     let mut newest: HashMap<u8, Row> = HashMap::new();
@@ -130,7 +135,8 @@ proptest! {
             }
             let grant = world.policy.maintenance(MaintenanceJob::Compaction, table.name());
             let before = table.snapshot().await.unwrap().files;
-            let done = table.compact(&grant, SMALL).await.unwrap();
+            prop_assert!(table.wants_compaction(SMALL).await.unwrap());
+            let done = compact(&table, &grant).await;
             prop_assert_eq!(done.files_before, loads.len() as u64);
             prop_assert_eq!(done.rows, expected.len() as u64);
 
@@ -154,8 +160,8 @@ proptest! {
             let left = world.keys.file_secrets(&gone, &KeyClass::ALL).await.unwrap();
             prop_assert!(left.is_empty(), "what was replaced does not open any more");
             // There is nothing to do twice.
-            let again = table.compact(&grant, SMALL).await.unwrap();
-            prop_assert_eq!(again, Compacted::default());
+            prop_assert!(!table.wants_compaction(SMALL).await.unwrap());
+            prop_assert!(table.sort(&grant, SMALL).await.unwrap().is_none());
 
             // Row groups without the erased are carried over, the others written anew.
             let subjects = erased.into_iter().filter(|subject| *subject > 0).collect();
@@ -187,18 +193,17 @@ async fn an_erasure_that_comes_first_wins_over_a_compaction() {
     let compaction = world.policy.maintenance(MaintenanceJob::Compaction, table.name());
     let erasure = world.policy.maintenance(MaintenanceJob::Erasure, table.name());
     // What a compaction read before the erasure and would write after it.
-    let chosen = choose(table.snapshot().await.unwrap().files, SMALL);
-    let access = Access::Maintenance(&compaction);
-    let source = Source::read(&table, &chosen, access).await.unwrap();
-    let written = source.write(&table, SMALL).await.unwrap();
+    let sorted = table.sort(&compaction, SMALL).await.unwrap().unwrap();
+    let written: Vec<FileId> = sorted.written.iter().map(|entry| entry.file).collect();
     let subjects = [2_u32].into_iter().collect();
     let prepared =
         rewrite::prepare(&table, Selection::Subjects(&subjects), &erasure).await.unwrap();
     let id = || BatchId::from_random(random_bytes().unwrap());
     let erased = table.commit(id(), prepared.written, prepared.replaced).await.unwrap();
     assert!(matches!(erased, CommitOutcome::Committed(_)));
-    let late = table.commit(id(), written, chosen).await.unwrap();
-    assert_eq!(late, CommitOutcome::Conflict);
+    assert!(table.replace(sorted).await.unwrap().is_none());
+    let kept = world.keys.file_secrets(&written, &KeyClass::ALL).await.unwrap();
+    assert!(kept.is_empty(), "what came too late does not open");
     let mut left: Vec<i64> =
         rows(&table, &compaction).await.into_iter().flatten().map(|row| row.0).collect();
     left.sort_unstable();
@@ -215,7 +220,7 @@ async fn an_erasure_keeps_sorted_files_sorted() {
         load(&table, &rows).await;
     }
     let grant = world.policy.maintenance(MaintenanceJob::Compaction, table.name());
-    table.compact(&grant, SMALL).await.unwrap();
+    compact(&table, &grant).await;
     let erasure = world.policy.maintenance(MaintenanceJob::Erasure, table.name());
     let subjects = [3_u32, 17].into_iter().collect();
     let prepared =
@@ -230,4 +235,25 @@ async fn an_erasure_keeps_sorted_files_sorted() {
         assert!(file.iter().all(|row| row.0 != 3 && row.0 != 17));
     }
     assert_eq!(table.snapshot().await.unwrap().rows(), 150 - 12);
+}
+
+#[tokio::test]
+async fn a_query_that_has_files_open_reads_on_while_they_are_replaced() {
+    let world = World::new().await;
+    let table = world.lake().table(Arc::new(spec(false))).await.unwrap();
+    for subject in 1..=3 {
+        load(&table, &[(subject, 1, 0, "text".to_owned())]).await;
+    }
+    let grant = world.policy.maintenance(MaintenanceJob::Compaction, table.name());
+    let access = Access::Maintenance(&grant);
+    let (_, open) = table.open_current(access).await.unwrap();
+    compact(&table, &grant).await;
+    let mut read = 0;
+    for file in open {
+        let range = RowRange { row_group: 0, rows: None };
+        let batches = file.read(access, &[0, 3], range, 100).unwrap();
+        let batches: Vec<RecordBatch> = batches.try_collect().await.unwrap();
+        read += batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+    }
+    assert_eq!(read, 3);
 }

@@ -176,7 +176,9 @@ impl World {
             Job::Load => load(&table, id).await,
             Job::Compact => {
                 let grant = self.grant(MaintenanceJob::Compaction);
-                table.compact(&grant, LAYOUT).await.map(|_| ())
+                let Some(sorted) = table.sort(&grant, LAYOUT).await? else { return Ok(()) };
+                let Some((_, replaced)) = table.replace(sorted).await? else { return Ok(()) };
+                table.delete_bytes(&replaced).await
             }
             Job::Erase => self.erase(&table).await,
             Job::Checkpoint => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use custos_keys::FileSecrets;
 use custos_lake::{ExportFile, KeyReference};
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,7 @@ impl Staged {
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), ExportError> {
         match &mut self.writer {
             Writer::Parquet(file) => Ok(file.write(batch)?),
-            Writer::Csv(writer) => writer.write(batch).map_err(|_| ExportError::Type),
+            Writer::Csv(writer) => writer.write(batch).map_err(csv_error),
         }
     }
 
@@ -118,6 +119,13 @@ impl Finished {
 fn header(to: File, schema: &SchemaRef) -> Result<arrow::csv::Writer<File>, ExportError> {
     let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(to);
     let nobody = RecordBatch::new_empty(Arc::clone(schema));
-    writer.write(&nobody).map_err(|_| ExportError::Type)?;
+    writer.write(&nobody).map_err(csv_error)?;
     Ok(writer)
+}
+
+fn csv_error(error: ArrowError) -> ExportError {
+    match error {
+        ArrowError::IoError(_, error) => ExportError::File(error),
+        _ => ExportError::Type,
+    }
 }

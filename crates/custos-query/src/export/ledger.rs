@@ -24,7 +24,11 @@ pub struct StoredExport {
 }
 
 /// The right to seal a new record; ends when dropped.
-pub trait ExportLease: Debug + Send + Sync {}
+#[async_trait]
+pub trait ExportLease: Debug + Send + Sync {
+    /// Fails if the right was lost since it was taken, with a connection to a server.
+    async fn check(&self) -> Result<(), StoreError>;
+}
 
 /// The part of the control store that exports need.
 ///

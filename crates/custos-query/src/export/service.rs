@@ -135,14 +135,16 @@ impl ExportService {
         Ok(exports)
     }
 
-    /// The exports that may hold rows of any of these accounts, newest first.
+    /// The exports that may hold rows of any of these accounts, newest first. One that is being
+    /// written may hold anybody's.
     pub async fn holding(&self, subjects: &[Rid]) -> Result<Vec<Export>, ExportError> {
         let subjects: RoaringBitmap = subjects.iter().map(|rid| rid.get()).collect();
         let now = self.parts.clock.now();
         let mut exports = Vec::new();
         for stored in self.parts.ledger.exports().await? {
             let record = self.open(&stored).await?;
-            if !record.subjects()?.is_disjoint(&subjects) {
+            let is_being_written = !stored.complete && stored.revoked_at.is_none();
+            if is_being_written || !record.subjects()?.is_disjoint(&subjects) {
                 exports.push(record.export(&stored, now)?);
             }
         }
@@ -254,7 +256,7 @@ impl ExportService {
             parts.policy.version().to_string(),
             new.format,
         );
-        let _sealing = parts.ledger.lease_exports().await?;
+        let sealing = parts.ledger.lease_exports().await?;
         let secrets = parts.keys.create_file_secrets(&[KeyClass::Core]).await?;
         let id = secrets.file();
         let begun_at = parts.clock.now();
@@ -266,6 +268,7 @@ impl ExportService {
             revoked_at: None,
             sealed: parts.keys.seal_record(id.as_bytes(), &record.to_bytes()?).await?,
         };
+        sealing.check().await?;
         parts.ledger.begin_export(&stored).await?;
         let mut entry =
             self.entry(Action::Export, id.to_string(), &new.purpose, by, Outcome::Intent);
@@ -312,10 +315,14 @@ impl ExportService {
         entry.tie = Some(begun.intent);
         entry.detail.insert("rows".to_owned(), begun.record.rows.to_string());
         parts.audit.append(entry).await?;
+        let stored = parts.ledger.export(begun.stored.id).await?.ok_or(ExportError::Unknown)?;
+        if stored.revoked_at.is_some() {
+            return Err(ExportError::Revoked);
+        }
         // Last: nothing is out that the record and the log do not know of.
         finished.publish(&new.path)?;
         let now = parts.clock.now();
-        begun.record.export(&StoredExport { complete: true, ..begun.stored.clone() }, now)
+        begun.record.export(&stored, now)
     }
 
     /// Puts what is known now in the place of the record of the beginning.
@@ -323,9 +330,10 @@ impl ExportService {
         let parts = &self.parts;
         let id = begun.stored.id;
         {
-            let _sealing = parts.ledger.lease_exports().await?;
+            let sealing = parts.ledger.lease_exports().await?;
             let payload = begun.record.to_bytes()?;
             let sealed = parts.keys.seal_record(id.as_bytes(), &payload).await?;
+            sealing.check().await?;
             parts.ledger.complete_export(id, &sealed).await?;
         }
         let replaced = begun.stored.sealed.owner;

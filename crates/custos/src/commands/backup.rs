@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use custos_audit::Action;
+use custos_keys::BackupHeader;
 use serde_json::json;
 
+use super::record::Deed;
 use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
@@ -15,8 +18,13 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let bar = output::progress("sealing a copy of the control store", 0);
     let made_at = installation.clock.now();
-    let header = installation.store.back_up(&installation.keys, made_at, file).await?;
+    let deed = Deed { action: Action::Maintenance, object: "copy of the control store" };
+    let intent = deed.intent(installation, &[]).await?;
+    let header = installation.store.back_up(&installation.keys, made_at, file).await;
     bar.finish_and_clear();
+    let detail = |header: &BackupHeader| vec![("epoch", header.epoch.to_string())];
+    let header = header.map_err(Failure::from);
+    let header = deed.outcome(installation, intent, header, detail).await?;
     if json {
         return output::json(&json!({
             "file": file,

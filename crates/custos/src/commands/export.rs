@@ -1,5 +1,6 @@
 //! `custos export`: rows that leave, what left, and taking it back.
 
+use custos_core::ErrorKind;
 use custos_policy::{Principal, Right};
 use custos_query::{Export, ExportFormat, ExportService, NewExport};
 
@@ -20,6 +21,8 @@ pub(super) async fn run(
         }
         (Some(ExportSubcommand::Revoke { id, json }), _) => {
             let revoked = exports.revoke(id, &permitted(installation)?).await?;
+            // A control store that is put back from a backup is to know of it too.
+            installation.erasure()?.record_destroyed().await?;
             print(&[revoked], json)
         }
         (None, Some(args)) => export(installation, &exports, args).await,
@@ -57,7 +60,14 @@ async fn export(
     let engine = installation.engine().await?;
     let doors = (&*engine.governor, &engine.executor);
     let bar = output::progress("exporting", 0);
-    let exported = exports.export(new, &principal, doors, &|rows| bar.set_position(rows)).await;
+    let count = |rows| bar.set_position(rows);
+    let exported = tokio::select! {
+        exported = exports.export(new, &principal, doors, &count) => exported.map_err(Failure::from),
+        // What was written of the file goes with the work on it.
+        () = super::ended() => Err(Failure::new(ErrorKind::Unavailable, "the export was cut off")
+            .with_hint("repeat the command: nothing is at the path")),
+    };
+    engine.executor.close().await;
     bar.finish_and_clear();
     print(&[exported?], args.json)
 }

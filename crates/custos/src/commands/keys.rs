@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use custos_audit::{Action, Entry, Outcome};
+use custos_audit::Action;
 use custos_core::{EpochId, Timestamp};
 use custos_keys::SecretStore;
 use custos_store::{Rotated, RotationStep};
 use serde::Serialize;
 use serde_json::json;
 
+use super::record::Deed;
 use crate::cli::KeysCommand;
 use crate::failure::Failure;
 use crate::installation::Installation;
@@ -100,8 +101,9 @@ async fn epochs(installation: &Installation) -> Result<Vec<EpochStatus>, Failure
 }
 
 async fn rotate(installation: &Installation, json: bool) -> Result<(), Failure> {
-    let actor = super::actor()?;
-    record(installation, &actor, Action::KeysCreated, Outcome::Intent, &[]).await?;
+    let deed = Deed { action: Action::KeysDestroyed, object: "epochs" };
+    let present = list(&installation.kms.epochs().await?);
+    let intent = deed.intent(installation, &[("epochs", present)]).await?;
     let bar = output::progress("wrapping secrets anew", 1);
     let progress = |step| match step {
         RotationStep::Rewrapping(done, of) => {
@@ -114,14 +116,17 @@ async fn rotate(installation: &Installation, json: bool) -> Result<(), Failure> 
         RotationStep::Destroying => bar.set_message("destroying the old epoch"),
     };
     let (kms, clock) = (&*installation.kms, &*installation.clock);
-    let rotated = installation.store.rotate(&installation.keys, kms, clock, &progress).await?;
+    let rotated = installation.store.rotate(&installation.keys, kms, clock, &progress).await;
     bar.finish_and_clear();
-    let detail = [
-        ("epoch", rotated.epoch.to_string()),
-        ("secrets", rotated.secrets.to_string()),
-        ("destroyed", list(&rotated.destroyed)),
-    ];
-    record(installation, &actor, Action::KeysDestroyed, Outcome::Done, &detail).await?;
+    let detail = |rotated: &Rotated| {
+        vec![
+            ("epoch", rotated.epoch.to_string()),
+            ("secrets", rotated.secrets.to_string()),
+            ("destroyed", list(&rotated.destroyed)),
+        ]
+    };
+    let rotated = rotated.map_err(Failure::from);
+    let rotated = deed.outcome(installation, intent, rotated, detail).await?;
     if json {
         return output::json(&rotated);
     }
@@ -144,25 +149,4 @@ fn print(rotated: &Rotated) -> Result<(), Failure> {
 
 fn list(epochs: &[EpochId]) -> String {
     epochs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-async fn record(
-    installation: &Installation,
-    actor: &str,
-    action: Action,
-    outcome: Outcome,
-    detail: &[(&str, String)],
-) -> Result<(), Failure> {
-    let entry = Entry {
-        at: installation.clock.now(),
-        actor: actor.to_owned(),
-        action,
-        object: "epochs".to_owned(),
-        purpose: None,
-        outcome,
-        tie: None,
-        detail: detail.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-    };
-    installation.audit.append(entry).await?;
-    Ok(())
 }

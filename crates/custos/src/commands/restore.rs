@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use custos_audit::{Action, Entry, Outcome};
+use custos_audit::Action;
 use custos_erasure::Replayed;
 use custos_store::{OpenError, Store, restore};
 
+use super::record::Deed;
 use crate::cli::RestoreArgs;
 use crate::config::{Config, Control};
 use crate::failure::Failure;
@@ -51,6 +52,8 @@ async fn unseal(config: &Config, file: &Path, into: &Path) -> Result<(), Failure
 }
 
 async fn replay(installation: &Installation) -> Result<Replayed, Failure> {
+    let deed = Deed { action: Action::Maintenance, object: "control store restored" };
+    let intent = deed.intent(installation, &[]).await?;
     let bar = output::progress("erasing again", 1);
     let replayed = installation
         .erasure()?
@@ -58,23 +61,14 @@ async fn replay(installation: &Installation) -> Result<Replayed, Failure> {
             bar.set_length(of);
             bar.set_position(done);
         })
-        .await?;
+        .await;
     bar.finish_and_clear();
-    let detail = [
-        ("entries", replayed.entries),
-        ("destroyed", replayed.destroyed),
-        ("requests", replayed.requests),
-    ];
-    let entry = Entry {
-        at: installation.clock.now(),
-        actor: super::actor()?,
-        action: Action::Maintenance,
-        object: "control store restored".to_owned(),
-        purpose: None,
-        outcome: Outcome::Done,
-        tie: None,
-        detail: detail.map(|(name, count)| (name.to_owned(), count.to_string())).into(),
+    let detail = |replayed: &Replayed| {
+        vec![
+            ("entries", replayed.entries.to_string()),
+            ("destroyed", replayed.destroyed.to_string()),
+            ("requests", replayed.requests.to_string()),
+        ]
     };
-    installation.audit.append(entry).await?;
-    Ok(replayed)
+    deed.outcome(installation, intent, replayed.map_err(Failure::from), detail).await
 }

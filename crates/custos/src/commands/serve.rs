@@ -18,6 +18,12 @@ use crate::output;
 /// Time between looks for requests to work on.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// Time between looks for loaded files to sort, for which each table's log is read.
+const SORTING_PAUSE: Duration = Duration::from_secs(60);
+
+/// Who works in the background, for the audit log.
+const WORKER: &str = "custos.worker";
+
 /// Serves until the process is asked to end.
 pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
     let engine = installation.engine().await?;
@@ -37,29 +43,35 @@ pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
     let compactor = installation.compactor();
     tokio::select! {
         served = custos_gateway::serve(listener, gateway, ended()) => served?,
-        never = work(&erasure, &compactor, "custos.worker".parse()?) => match never {},
+        never = work(&erasure, WORKER.parse()?) => match never {},
+        never = sort(&compactor) => match never {},
     }
     Ok(())
 }
 
-/// Goes on with verified requests, those that a crash or a lost client left included, and then
-/// sorts what was loaded.
-async fn work(erasure: &ErasureService, compactor: &Compactor, id: PrincipalId) -> Infallible {
-    let actor = id.to_string();
+/// Goes on with verified requests, those that a crash or a lost client left included.
+async fn work(erasure: &ErasureService, id: PrincipalId) -> Infallible {
     let worker = Principal { id, roles: vec!["officer".to_owned()] };
     loop {
         if let Err(error) = erasure.work(&worker).await {
             tracing::error!(%error, "a request could not be worked on");
         }
-        if let Err(error) = compactor.run(&actor, &|_| ()).await {
-            tracing::error!(%error, "loaded files could not be sorted");
-        }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
+/// Sorts what was loaded.
+async fn sort(compactor: &Compactor) -> Infallible {
+    loop {
+        if let Err(error) = compactor.run(WORKER, &|_| ()).await {
+            tracing::error!(%error, "loaded files could not be sorted");
+        }
+        tokio::time::sleep(SORTING_PAUSE).await;
+    }
+}
+
 /// Waits for Ctrl-C or, from a service manager, SIGTERM.
-async fn ended() {
+pub(super) async fn ended() {
     let interrupted = tokio::signal::ctrl_c();
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

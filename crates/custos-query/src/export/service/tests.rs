@@ -20,7 +20,12 @@ struct Ledger(Mutex<Vec<StoredExport>>);
 #[derive(Debug)]
 struct Free;
 
-impl ExportLease for Free {}
+#[async_trait]
+impl ExportLease for Free {
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
 
 impl Ledger {
     fn change(&self, id: FileId, f: impl FnOnce(&mut StoredExport)) -> Result<(), StoreError> {
@@ -43,6 +48,10 @@ impl ExportLedger for Ledger {
     }
 
     async fn complete_export(&self, id: FileId, sealed: &SealedRecord) -> Result<(), StoreError> {
+        let stored = self.export(id).await?;
+        if stored.is_none_or(|export| export.complete || export.revoked_at.is_some()) {
+            return Err(StoreError::Conflict { operation: "completing an export" });
+        }
         self.change(id, |export| {
             export.complete = true;
             export.sealed = sealed.clone();
