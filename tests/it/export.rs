@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
-use custos_testkit::workspace_root;
+use custos_testkit::{python_with, workspace_root};
 use serde_json::{Value, json};
 
 use crate::doors::Server;
@@ -31,26 +30,9 @@ fn reader(custos: &Custos) -> String {
         + "\nprint(json.dumps(table.to_pylist(), default=str))\n"
 }
 
-/// Python with pyarrow, in a folder of the project.
+/// Python with pyarrow.
 fn python() -> PathBuf {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    let make = || {
-        let folder = workspace_root().join(format!("target/tools/pyarrow-{PYARROW}"));
-        let python = folder.join("bin/python");
-        let ready = folder.join("ready");
-        if !ready.exists() {
-            std::fs::create_dir_all(&folder).expect("a folder");
-            let venv = Command::new("python3").args(["-m", "venv"]).arg(&folder).status();
-            assert!(venv.expect("python3 runs").success());
-            let package = format!("pyarrow=={PYARROW}");
-            let install =
-                Command::new(&python).args(["-m", "pip", "install", "-q", &package]).status();
-            assert!(install.expect("pip runs").success());
-            std::fs::write(ready, "").expect("a file");
-        }
-        python
-    };
-    PYTHON.get_or_init(make).clone()
+    python_with(&[("pyarrow", PYARROW)]).expect("pyarrow")
 }
 
 /// The rows that pyarrow reads, or what it says.

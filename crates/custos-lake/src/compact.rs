@@ -199,7 +199,7 @@ impl<'a> Source<'a> {
         for (at, file) in table.open(entries, access).await?.into_iter().enumerate() {
             let mut subjects = Vec::new();
             for row_group in 0..file.row_groups().len() {
-                let range = RowRange { row_group, rows: None };
+                let range = RowRange::group(row_group);
                 let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
                 while let Some(batch) = batches.try_next().await? {
                     let rids = batch.column(0).as_primitive::<Int64Type>().values();
@@ -276,7 +276,7 @@ impl<'a> Source<'a> {
                 if wanted.count_set_bits() == 0 {
                     continue;
                 }
-                let range = RowRange { row_group, rows: Some(wanted) };
+                let range = RowRange { rows: Some(wanted), ..RowRange::group(row_group) };
                 let read = file.read(self.access, &columns, range, BATCH_ROWS)?;
                 batches.extend(read.try_collect::<Vec<_>>().await?);
             }

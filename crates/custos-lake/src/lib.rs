@@ -12,10 +12,12 @@
 //! [`OpenFile`] (decrypting read) and [`rewrite`] (files without some subjects). [`ExportFile`] is
 //! what leaves the lake.
 
+mod bounds;
 mod compact;
 mod error;
 mod export_file;
 mod file_cache;
+mod footer;
 mod heads;
 mod hex;
 mod log;
@@ -31,6 +33,7 @@ mod table;
 pub mod vault;
 mod writer;
 
+pub use bounds::ColumnBounds;
 pub use compact::{Compacted, Layout, Sorted};
 pub use error::LakeError;
 pub use export_file::{ExportFile, KeyReference};

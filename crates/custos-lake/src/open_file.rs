@@ -1,8 +1,4 @@
 //! Reading encrypted files.
-//!
-//! A file opens only if its length, magic bytes, row count and address (table and file id from
-//! the log) are those of its log entry, and every column chunk is encrypted: the parquet crate
-//! itself would read a plaintext file put in its place.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,14 +8,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Schema, SchemaRef};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use custos_core::{KeyClass, TableName};
 use custos_keys::FileSecrets;
 use custos_policy::{ColumnRule, MaintenanceGrant, ReadGrant};
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
@@ -28,18 +22,16 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use roaring::RoaringBitmap;
 
+use crate::footer::Footer;
 use crate::log::FileEntry;
-use crate::writer::SUBJECTS_ENTRY;
-use crate::{ColumnRole, LakeError, Table, TableSpec, parquet_crypto};
+use crate::parquet_crypto::Decryption;
+use crate::{ColumnRole, LakeError, Table, TableSpec};
 
-/// First and last bytes of a Parquet file with an encrypted footer.
-const MAGIC: &[u8] = b"PARE";
-
-/// Shortest possible file: two magics and the footer's length.
-const FILE_BYTES_MIN: u64 = 12;
+/// Files opened at once: storage far away takes its time for each.
+const OPENED_AT_ONCE: usize = 32;
 
 /// By what right a file is read.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +75,17 @@ impl Access<'_> {
 /// Which rows to read.
 #[derive(Debug, Clone)]
 pub struct RowRange {
-    /// The row group.
-    pub row_group: usize,
-    /// One bit a row of the group; `None` reads all of them.
+    /// Neighbouring row groups.
+    pub row_groups: Range<usize>,
+    /// One bit a row of these groups; `None` reads all of them.
     pub rows: Option<BooleanBuffer>,
+}
+
+impl RowRange {
+    /// All rows of one row group.
+    pub const fn group(at: usize) -> Self {
+        Self { row_groups: at..at + 1, rows: None }
+    }
 }
 
 /// A data file whose footer was opened; columns are decrypted as they are read.
@@ -129,39 +128,34 @@ impl Table {
             .collect();
         let wanted: Vec<_> = classes.iter().copied().collect();
         let mut secrets = self.keys().file_secrets(&missing, &wanted).await?;
-        let mut opened = Vec::with_capacity(files.len());
-        for entry in files {
-            let file = match self.cache().get(entry, &classes) {
-                Some(file) => file,
-                None => {
-                    let secrets = secrets.remove(&entry.file).ok_or_else(|| {
-                        LakeError::Shredded { table: self.name().clone(), file: entry.file }
-                    })?;
-                    let file = self.open_one(entry, &classes, &secrets).await?;
-                    self.cache().put(Arc::clone(&file));
-                    file
-                }
-            };
-            opened.push(file);
-        }
-        Ok(opened)
+        let openings: Vec<BoxFuture<'_, _>> = files
+            .iter()
+            .map(|entry| self.open_one(entry, &classes, secrets.remove(&entry.file)).boxed())
+            .collect();
+        stream::iter(openings).buffered(OPENED_AT_ONCE).try_collect().await
     }
 
+    /// Takes a file out of the cache, or opens it with its secrets.
     async fn open_one(
         &self,
         entry: &FileEntry,
         classes: &BTreeSet<KeyClass>,
-        secrets: &FileSecrets,
+        secrets: Option<FileSecrets>,
     ) -> Result<Arc<OpenFile>, LakeError> {
-        let check = Check { table: self, entry };
-        check.outside(&**self.store()).await?;
+        if let Some(file) = self.cache().get(entry, classes) {
+            return Ok(file);
+        }
+        let shredded = || LakeError::Shredded { table: self.name().clone(), file: entry.file };
+        let secrets = secrets.ok_or_else(shredded)?;
         let whole = *classes == self.spec().classes();
-        let metadata = Arc::new(check.footer(secrets, whole).await?);
-        check.inside(&metadata)?;
-        let subjects = check.subjects(&metadata)?;
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(false);
-        let metadata =
-            ArrowReaderMetadata::try_new(metadata, options).map_err(|_| check.failed("opened"))?;
+        let footer = Footer {
+            spec: Arc::clone(self.spec()),
+            entry: entry.clone(),
+            decryption: Decryption::new(self.spec(), &secrets)?,
+            // Page indexes need every column's key, so a reader with some of them does without.
+            indexes: if whole { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip },
+        };
+        let (metadata, subjects) = footer.read(self.store()).await?;
         let in_file = metadata.schema();
         let places = self
             .spec()
@@ -169,7 +163,7 @@ impl Table {
             .iter()
             .map(|column| in_file.index_of(&column.name).ok())
             .collect();
-        Ok(Arc::new(OpenFile {
+        let file = Arc::new(OpenFile {
             spec: Arc::clone(self.spec()),
             entry: entry.clone(),
             store: Arc::clone(self.store()),
@@ -177,88 +171,9 @@ impl Table {
             subjects,
             classes: classes.clone(),
             places,
-        }))
-    }
-}
-
-/// The checks that a file is the one its log entry describes.
-struct Check<'a> {
-    table: &'a Table,
-    entry: &'a FileEntry,
-}
-
-impl Check<'_> {
-    /// Length and magic bytes.
-    async fn outside(&self, store: &dyn ObjectStore) -> Result<(), LakeError> {
-        let path = Path::from(self.entry.path.as_str());
-        let found = match store.head(&path).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Err(self.wrong("it is missing")),
-            Err(error) => return Err(LakeError::storage("looking at a data file")(error)),
-        };
-        if found.size != self.entry.bytes || found.size < FILE_BYTES_MIN {
-            return Err(self.wrong("its length differs"));
-        }
-        let ends = [0..4, found.size - 4..found.size];
-        let magics = store
-            .get_ranges(&path, &ends)
-            .await
-            .map_err(LakeError::storage("reading a data file"))?;
-        if magics.iter().any(|magic| &**magic != MAGIC) {
-            return Err(self.wrong("it is not an encrypted Parquet file"));
-        }
-        Ok(())
-    }
-
-    async fn footer(
-        &self,
-        secrets: &FileSecrets,
-        whole: bool,
-    ) -> Result<ParquetMetaData, LakeError> {
-        let decryption = parquet_crypto::decryption_properties(self.table.spec(), secrets)?;
-        // Page indexes need every column's key, so a reader with some of them does without.
-        let indexes = if whole { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-        let mut reader = reader(self.table.store(), self.entry);
-        ParquetMetaDataReader::new()
-            .with_decryption_properties(Some(decryption))
-            .with_page_index_policy(indexes)
-            .load_and_finish(&mut reader, self.entry.bytes)
-            .await
-            .map_err(|_| self.wrong("its footer does not open with its secrets and address"))
-    }
-
-    /// Row count, and that nothing is in clear.
-    fn inside(&self, metadata: &ParquetMetaData) -> Result<(), LakeError> {
-        if u64::try_from(metadata.file_metadata().num_rows()).ok() != Some(self.entry.rows) {
-            return Err(self.wrong("its row count differs"));
-        }
-        let in_clear = metadata
-            .row_groups()
-            .iter()
-            .flat_map(|group| group.columns())
-            .any(|chunk| chunk.crypto_metadata().is_none());
-        if in_clear {
-            return Err(self.wrong("a column of it is not encrypted"));
-        }
-        Ok(())
-    }
-
-    fn subjects(&self, metadata: &ParquetMetaData) -> Result<RoaringBitmap, LakeError> {
-        metadata
-            .file_metadata()
-            .key_value_metadata()
-            .and_then(|entries| entries.iter().find(|entry| entry.key == SUBJECTS_ENTRY))
-            .and_then(|entry| BASE64.decode(entry.value.as_ref()?).ok())
-            .and_then(|bytes| RoaringBitmap::deserialize_from(&*bytes).ok())
-            .ok_or_else(|| self.wrong("it does not list its subjects"))
-    }
-
-    fn wrong(&self, what: &'static str) -> LakeError {
-        LakeError::Integrity { table: self.table.name().clone(), file: self.entry.file, what }
-    }
-
-    fn failed(&self, operation: &'static str) -> LakeError {
-        LakeError::Parquet { table: self.table.name().clone(), file: self.entry.file, operation }
+        });
+        self.cache().put(Arc::clone(&file));
+        Ok(file)
     }
 }
 
@@ -276,6 +191,16 @@ impl OpenFile {
     /// All subjects that rows of the file name, in any role.
     pub const fn subjects(&self) -> &RoaringBitmap {
         &self.subjects
+    }
+
+    /// For each column of the table its place in the file.
+    pub(crate) fn place(&self, column: usize) -> Option<usize> {
+        self.places.get(column).copied().flatten()
+    }
+
+    /// The columns of the file itself.
+    pub(crate) fn file_schema(&self) -> &SchemaRef {
+        self.metadata.schema()
     }
 
     /// The decrypted footer.
@@ -325,7 +250,7 @@ impl OpenFile {
         )
         .with_batch_size(batch_rows)
         .with_projection(mask)
-        .with_row_groups(vec![range.row_group]);
+        .with_row_groups(range.row_groups.collect());
         if let Some(rows) = range.rows {
             builder = builder
                 .with_row_selection(RowSelection::from_boolean_buffer(rows))
@@ -340,7 +265,7 @@ impl OpenFile {
         }))
     }
 
-    fn check_granted(&self, access: Access<'_>, at: usize) -> Result<(), LakeError> {
+    pub(crate) fn check_granted(&self, access: Access<'_>, at: usize) -> Result<(), LakeError> {
         let classes = access.classes(&self.spec)?;
         let column = &self.spec.columns()[at];
         let granted = classes.contains(&column.class)
@@ -392,7 +317,7 @@ fn reader(store: &Arc<dyn ObjectStore>, entry: &FileEntry) -> Source {
     Source { store: Arc::clone(store), path: Path::from(entry.path.as_str()) }
 }
 
-/// Where the parquet crate gets a file's bytes from. Footers are read by [`Check::footer`] alone.
+/// Where the parquet crate gets a file's bytes from. Footers are read by [`Footer`] alone.
 struct Source {
     store: Arc<dyn ObjectStore>,
     path: Path,

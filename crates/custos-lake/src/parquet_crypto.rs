@@ -16,6 +16,7 @@ use custos_keys::FileSecrets;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::encryption::encrypt::FileEncryptionProperties;
+use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::{LakeError, TableSpec};
@@ -49,7 +50,8 @@ pub(crate) fn writer_properties(
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(group_rows))
-        .set_statistics_enabled(EnabledStatistics::None)
+        // They lie in the metadata of their column, which is sealed under its class.
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .with_file_encryption_properties(encryption)
         .build())
 }
@@ -86,26 +88,31 @@ pub(crate) fn plain_export_properties() -> Option<WriterProperties> {
     Some(properties.build())
 }
 
-/// Properties that open the columns whose secrets are present, for this table and file only.
-pub(crate) fn decryption_properties(
-    spec: &TableSpec,
-    secrets: &FileSecrets,
-) -> Result<Arc<FileDecryptionProperties>, LakeError> {
-    let file = secrets.file();
-    let shredded = || LakeError::Shredded { table: spec.name().clone(), file };
-    let core = key(secrets, KeyClass::Core).ok_or_else(shredded)?;
-    let mut builder =
-        FileDecryptionProperties::builder(core).with_aad_prefix(aad(spec.name(), file));
-    for column in spec.columns() {
-        if let Some(key) = key(secrets, column.class) {
-            builder = builder.with_column_key(&column.name, key);
+/// What opens the columns of a file whose secrets are present, for its table and id only.
+#[derive(Clone)]
+pub(crate) struct Decryption(Arc<FileDecryptionProperties>);
+
+impl Decryption {
+    pub(crate) fn new(spec: &TableSpec, secrets: &FileSecrets) -> Result<Self, LakeError> {
+        let file = secrets.file();
+        let shredded = || LakeError::Shredded { table: spec.name().clone(), file };
+        let core = key(secrets, KeyClass::Core).ok_or_else(shredded)?;
+        let mut builder =
+            FileDecryptionProperties::builder(core).with_aad_prefix(aad(spec.name(), file));
+        for column in spec.columns() {
+            if let Some(key) = key(secrets, column.class) {
+                builder = builder.with_column_key(&column.name, key);
+            }
         }
+        let table = || spec.name().clone();
+        let failed = |_| LakeError::Parquet { table: table(), file, operation: "opened" };
+        builder.build().map(Self).map_err(failed)
     }
-    builder.build().map_err(|_| LakeError::Parquet {
-        table: spec.name().clone(),
-        file,
-        operation: "opened",
-    })
+
+    /// A reader of the file's footer.
+    pub(crate) fn metadata_reader(&self) -> ParquetMetaDataReader {
+        ParquetMetaDataReader::new().with_decryption_properties(Some(Arc::clone(&self.0)))
+    }
 }
 
 fn key(secrets: &FileSecrets, class: KeyClass) -> Option<Vec<u8>> {

@@ -24,7 +24,7 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaDataPtr};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaDataPtr};
 use parquet::file::writer::SerializedFileWriter;
 
 use crate::{LakeError, OpenFile, Table, parquet_crypto};
@@ -47,9 +47,9 @@ struct Carried {
 }
 
 /// Writes a new file out of row groups that are carried over and ones that are written anew.
-pub(crate) struct Resealer<'a> {
-    table: &'a Table,
-    source: &'a OpenFile,
+pub(crate) struct Resealer {
+    table: Table,
+    source: Arc<OpenFile>,
     bytes: Bytes,
     old: FileSecrets,
     new: FileSecrets,
@@ -59,10 +59,10 @@ pub(crate) struct Resealer<'a> {
     groups: usize,
 }
 
-impl<'a> Resealer<'a> {
+impl Resealer {
     /// Begins a replacement of a file that was opened with all its secrets and has all columns of
     /// its table.
-    pub(crate) async fn begin(table: &'a Table, source: &'a OpenFile) -> Result<Self, LakeError> {
+    pub(crate) async fn begin(table: &Table, source: &Arc<OpenFile>) -> Result<Self, LakeError> {
         let spec = table.spec();
         let entry = source.entry();
         let failed = || failed(table, entry.file);
@@ -92,24 +92,21 @@ impl<'a> Resealer<'a> {
         .and_then(ArrowWriter::into_serialized_writer)
         .map_err(|_| failed())?;
         let (carried, groups) = (Vec::new(), 0);
+        let (table, source) = (table.clone(), Arc::clone(source));
         Ok(Self { table, source, bytes, old, new, writer, factory, carried, groups })
     }
 
     /// Takes a row group over as it is.
     pub(crate) fn carry(&mut self, group: usize) -> Result<(), LakeError> {
-        let failed = failed(self.table, self.source.entry().file);
-        let metadata = self.source.metadata();
-        let placed = self.append(metadata, group).map_err(|_| failed)?;
+        let failed = failed(&self.table, self.source.entry().file);
+        let placed = self.append(group).map_err(|_| failed)?;
         self.carried.push(Carried { from: group, to: self.groups, placed });
         self.groups += 1;
         Ok(())
     }
 
-    fn append(
-        &mut self,
-        metadata: &ParquetMetaData,
-        group: usize,
-    ) -> Result<RowGroupMetaDataPtr, ParquetError> {
+    fn append(&mut self, group: usize) -> Result<RowGroupMetaDataPtr, ParquetError> {
+        let metadata = self.source.metadata();
         let source = metadata.row_group(group);
         let rows_written = u64::try_from(source.num_rows())?;
         let mut writer = self.writer.next_row_group()?;
@@ -130,7 +127,7 @@ impl<'a> Resealer<'a> {
 
     /// Writes rows as a row group of their own.
     pub(crate) fn write(&mut self, batches: &[RecordBatch]) -> Result<(), LakeError> {
-        let failed = failed(self.table, self.source.entry().file);
+        let failed = failed(&self.table, self.source.entry().file);
         self.encode(batches).map_err(|_| failed)?;
         self.groups += 1;
         Ok(())
@@ -178,6 +175,7 @@ impl<'a> Resealer<'a> {
     /// Ends the file: its id and its bytes, every part sealed under its own secrets.
     pub(crate) fn finish(self) -> Result<(FileId, Vec<u8>), LakeError> {
         let Self { table, source, bytes: old_bytes, old, new, writer, carried, .. } = self;
+        let table = &table;
         let failed = || failed(table, source.entry().file);
         let mut bytes = writer.into_inner().map_err(|_| failed())?;
         let old_aad = file_aad(table, old.file(), &old_bytes).ok_or_else(failed)?;

@@ -4,6 +4,7 @@
 //! [`prepare`] writes replacements, [`Table::commit`] swaps them in, [`verify`] reads back.
 //! Destroying the secrets of the replaced files comes after that and is not done here.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
@@ -11,7 +12,8 @@ use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::Int64Type;
 use custos_core::TableName;
 use custos_policy::MaintenanceGrant;
-use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
@@ -146,28 +148,54 @@ pub async fn prepare(
 ) -> Result<Prepared, LakeError> {
     let access = Access::Maintenance(grant);
     let snapshot = table.snapshot().await?;
-    let mut prepared = Prepared {
+    let mut replaced = Vec::new();
+    for file in table.open(&snapshot.files, access).await? {
+        if holds(table, &file, selection, access).await? {
+            replaced.push(file);
+        }
+    }
+    let replacements: Vec<BoxFuture<'_, _>> =
+        replaced.iter().map(|file| replace(table, file, selection, access).boxed()).collect();
+    let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let replacements: Vec<Replacement> =
+        stream::iter(replacements).buffer_unordered(at_once).try_collect().await?;
+    Ok(Prepared {
         table: table.name().clone(),
         version: snapshot.version,
-        replaced: Vec::new(),
-        written: Vec::new(),
-        rows_dropped: 0,
-        cells_cleared: 0,
-    };
-    for file in table.open(&snapshot.files, access).await? {
-        if !holds(table, &file, selection, access).await? {
-            continue;
+        replaced: replaced.iter().map(|file| file.entry().clone()).collect(),
+        rows_dropped: replacements.iter().map(|one| one.left_out.rows).sum(),
+        cells_cleared: replacements.iter().map(|one| one.left_out.cells).sum(),
+        written: replacements.into_iter().flat_map(|one| one.written).collect(),
+    })
+}
+
+/// Writes what replaces a file: one file, so that what was sorted stays sorted.
+async fn replace(
+    table: &Table,
+    file: &Arc<OpenFile>,
+    selection: Selection<'_>,
+    access: Access<'_>,
+) -> Result<Replacement, LakeError> {
+    match selection {
+        Selection::Subjects(subjects) if file.is_complete() => {
+            carry_without(table, file, subjects, access).await
         }
-        // A file replaces a file, so that what was sorted stays sorted.
-        match selection {
-            Selection::Subjects(subjects) if file.is_complete() => {
-                carry_without(table, &file, subjects, access, &mut prepared).await?;
-            }
-            _ => copy_without(table, &file, selection, access, &mut prepared).await?,
-        }
-        prepared.replaced.push(file.entry().clone());
+        _ => copy_without(table, file, selection, access).await,
     }
-    Ok(prepared)
+}
+
+/// What replaces one file.
+struct Replacement {
+    /// Empty if no row is left.
+    written: Vec<FileEntry>,
+    left_out: LeftOut,
+}
+
+/// What of a file is not in its replacement.
+#[derive(Debug, Default)]
+struct LeftOut {
+    rows: u64,
+    cells: u64,
 }
 
 /// Whether a file holds selected rows: by its sealed list of subjects, or by reading.
@@ -189,30 +217,29 @@ async fn copy_without(
     file: &OpenFile,
     selection: Selection<'_>,
     access: Access<'_>,
-    prepared: &mut Prepared,
-) -> Result<(), LakeError> {
+) -> Result<Replacement, LakeError> {
     let mut writer = table.writer_of(FileLayout::like(file));
+    let mut left_out = LeftOut::default();
     for row_group in 0..file.row_groups().len() {
-        for batch in kept(table, file, row_group, selection, access, prepared).await? {
+        for batch in kept(table, file, row_group, selection, access, &mut left_out).await? {
             writer.write(&batch).await?;
         }
     }
-    prepared.written.extend(writer.finish().await?);
-    Ok(())
+    Ok(Replacement { written: writer.finish().await?, left_out })
 }
 
 /// Replaces a file by one without the subjects, in which row groups that do not name them are
-/// carried over.
+/// carried over. Encoding and sealing leave this task, so that several files go on at once.
 async fn carry_without(
     table: &Table,
-    file: &OpenFile,
+    file: &Arc<OpenFile>,
     subjects: &RoaringBitmap,
     access: Access<'_>,
-    prepared: &mut Prepared,
-) -> Result<(), LakeError> {
+) -> Result<Replacement, LakeError> {
     let selection = Selection::Subjects(subjects);
     let mut writer = Resealer::begin(table, file).await?;
     let mut left = RoaringBitmap::new();
+    let mut left_out = LeftOut::default();
     let mut rows = 0;
     for (row_group, rows_before) in file.row_groups().into_iter().enumerate() {
         let named = subjects_of_group(table, file, row_group, access).await?;
@@ -222,24 +249,36 @@ async fn carry_without(
             rows += rows_before as u64;
             continue;
         }
-        let batches = kept(table, file, row_group, selection, access, prepared).await?;
+        let batches = kept(table, file, row_group, selection, access, &mut left_out).await?;
         let rows_after: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         if rows_after > 0 {
-            writer.write(&batches)?;
             for batch in &batches {
                 name_subjects(table, batch, &table.spec().subject_columns(), &mut left)?;
             }
+            let write = move || writer.write(&batches).map(|()| writer);
+            writer = apart(table, write).await?;
             rows += rows_after;
         }
     }
     if !writer.has_rows() {
-        return writer.abandon().await;
+        writer.abandon().await?;
+        return Ok(Replacement { written: Vec::new(), left_out });
     }
     writer.footer_entry(writer::subjects_entry(&left)?);
-    let (id, bytes) = writer.finish()?;
-    let level = file.entry().level;
-    prepared.written.push(writer::put(table, id, bytes, rows, level).await?);
-    Ok(())
+    let (id, bytes) = apart(table, move || writer.finish()).await?;
+    let written = writer::put(table, id, bytes, rows, file.entry().level).await?;
+    Ok(Replacement { written: vec![written], left_out })
+}
+
+/// Computes on a thread of its own.
+async fn apart<T: Send + 'static>(
+    table: &Table,
+    compute: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
+) -> Result<T, LakeError> {
+    match tokio::task::spawn_blocking(compute).await {
+        Ok(computed) => computed,
+        Err(_) => Err(shape(table, "a file could not be encoded")),
+    }
 }
 
 /// All subjects that rows of a row group name, in any role.
@@ -252,7 +291,7 @@ async fn subjects_of_group(
     let columns = table.spec().subject_columns();
     let places: Vec<usize> = (0..columns.len()).collect();
     let mut named = RoaringBitmap::new();
-    let range = RowRange { row_group, rows: None };
+    let range = RowRange::group(row_group);
     let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
     while let Some(batch) = batches.try_next().await? {
         name_subjects(table, &batch, &places, &mut named)?;
@@ -280,10 +319,10 @@ async fn kept(
     row_group: usize,
     selection: Selection<'_>,
     access: Access<'_>,
-    prepared: &mut Prepared,
+    left_out: &mut LeftOut,
 ) -> Result<Vec<RecordBatch>, LakeError> {
     let columns: Vec<_> = (0..table.spec().columns().len()).collect();
-    let range = RowRange { row_group, rows: None };
+    let range = RowRange::group(row_group);
     let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
     let mut left = Vec::new();
     while let Some(batch) = batches.try_next().await? {
@@ -291,9 +330,9 @@ async fn kept(
         let kept = not(&gone)
             .and_then(|keep| filter_record_batch(&batch, &keep))
             .map_err(|_| shape(table, "rows could not be filtered"))?;
-        prepared.rows_dropped += (batch.num_rows() - kept.num_rows()) as u64;
+        left_out.rows += (batch.num_rows() - kept.num_rows()) as u64;
         let kept = match selection {
-            Selection::Subjects(subjects) => clear_cells(table, &kept, subjects, prepared)?,
+            Selection::Subjects(subjects) => clear_cells(table, &kept, subjects, left_out)?,
             Selection::Bytes { .. } => kept,
         };
         if kept.num_rows() > 0 {
@@ -307,7 +346,7 @@ fn clear_cells(
     table: &Table,
     batch: &RecordBatch,
     subjects: &RoaringBitmap,
-    prepared: &mut Prepared,
+    left_out: &mut LeftOut,
 ) -> Result<RecordBatch, LakeError> {
     let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
     for (at, column) in table.spec().columns().iter().enumerate() {
@@ -319,7 +358,7 @@ fn clear_cells(
             .iter()
             .map(|rid| {
                 let hit = names_one_of(rid, subjects);
-                prepared.cells_cleared += u64::from(hit);
+                left_out.cells += u64::from(hit);
                 if hit { Some(0) } else { rid }
             })
             .collect();
@@ -373,7 +412,7 @@ async fn count(
     let columns = selection.columns(table);
     let (mut rows, mut hits) = (0, 0);
     for row_group in 0..file.row_groups().len() {
-        let range = RowRange { row_group, rows: None };
+        let range = RowRange::group(row_group);
         let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
         while let Some(batch) = batches.try_next().await? {
             rows += batch.num_rows() as u64;

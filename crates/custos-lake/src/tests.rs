@@ -289,7 +289,7 @@ async fn a_column_added_later_is_null_in_older_files() {
     let files = table.snapshot().await.unwrap().files;
     let files = table.open(&files, Access::Maintenance(&grant)).await.unwrap();
     let city = table.spec().position("city").unwrap();
-    let range = RowRange { row_group: 0, rows: None };
+    let range = RowRange::group(0);
     let batches: Vec<_> = files[0]
         .read(Access::Maintenance(&grant), &[city], range, 100)
         .unwrap()

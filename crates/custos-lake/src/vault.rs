@@ -35,7 +35,7 @@ pub async fn read_all(
     }
     for file in table.open_current(access).await?.1 {
         for row_group in 0..file.row_groups().len() {
-            let range = RowRange { row_group, rows: None };
+            let range = RowRange::group(row_group);
             let mut batches = Box::pin(file.read(access, &positions, range, BATCH_ROWS)?);
             while let Some(batch) = batches.try_next().await? {
                 each(&batch)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, Int64Array, RecordBatch};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use custos_core::{FileId, Rid};
 use custos_keys::FileSecrets;
 use object_store::ObjectStoreExt;
@@ -15,6 +16,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::KeyValue;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 use crate::log::FileEntry;
 use crate::{LakeError, OpenFile, Table, parquet_crypto};
@@ -164,15 +166,13 @@ pub(crate) async fn put(
     rows: u64,
     level: u8,
 ) -> Result<FileEntry, LakeError> {
-    let entry = FileEntry {
-        file,
-        path: format!("{file}.parquet"),
-        bytes: bytes.len() as u64,
-        rows,
-        sha256: Sha256::digest(&bytes).into(),
-        level,
-        since: 0,
-    };
+    let (path, length, bytes) = (format!("{file}.parquet"), bytes.len() as u64, Bytes::from(bytes));
+    let digested = bytes.clone();
+    // As long as other work takes, so it leaves the task to it.
+    let sha256 = spawn_blocking(move || Sha256::digest(&digested).into()).await.map_err(|_| {
+        LakeError::Parquet { table: table.name().clone(), file, operation: "digested" }
+    })?;
+    let entry = FileEntry { file, path, bytes: length, rows, sha256, level, since: 0 };
     table
         .store()
         .put(&Path::from(entry.path.as_str()), bytes.into())

@@ -37,7 +37,7 @@ use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
-use crate::{GovernedSource, Limits, QueryError, allow};
+use crate::{GovernedSource, Limits, QueryError, allow, date_trunc};
 
 const CATALOG: &str = "custos";
 const PUBLISHED: &str = "customer";
@@ -180,6 +180,11 @@ impl Governor {
     /// The published tables.
     pub fn published(&self) -> Vec<String> {
         self.catalog.views.keys().cloned().collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn source(&self, table: &TableName) -> Arc<GovernedSource> {
+        Arc::clone(&self.catalog.sources[table])
     }
 
     /// The policy that decides.
@@ -356,6 +361,7 @@ impl Schemas {
         let scalars = SessionStateDefaults::default_scalar_functions()
             .into_iter()
             .filter(|function| allow::function(function.name()))
+            .map(date_trunc::replace)
             .collect();
         let state = SessionStateBuilder::new()
             .with_config(config)

@@ -16,14 +16,18 @@
 
 mod allow;
 mod budget;
+mod date_trunc;
+mod dense;
 mod error;
 mod export;
 mod governor;
 mod limits;
 mod mask;
 mod memory;
+mod newest_rows;
 mod person_ids;
 mod population;
+mod pruning;
 mod resources;
 mod row_bits;
 mod row_stream;
@@ -34,6 +38,7 @@ mod shortage;
 mod source;
 mod spill;
 mod subjects_read;
+mod units;
 
 pub use error::QueryError;
 pub use export::{

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use custos_core::{PersonMap, Rid};
+use custos_core::{PersonId, PersonMap, Rid};
 use custos_keys::IdPermutation;
 
 /// Set in the numbers of subjects, so that no subject's id is a person's.
@@ -43,6 +43,20 @@ impl PersonIds {
     /// The id of the subject itself, from a range that no person's id comes from.
     pub(crate) fn subject(&self, rid: Rid) -> i64 {
         as_column(self.permutation.forward(u64::from(rid.get()) | SUBJECT_RANGE))
+    }
+
+    /// The subjects whose person has this id; none if no person has.
+    pub(crate) fn of_person(&self, id: i64) -> Vec<Rid> {
+        let number = u64::try_from(id).ok().and_then(|id| self.permutation.inverse(id));
+        let number = number.and_then(|number| u32::try_from(number).ok()).map(Rid::new);
+        number.map_or_else(Vec::new, |number| self.persons.members(PersonId(number)))
+    }
+
+    /// The subject with this id, if there is one.
+    pub(crate) fn of_subject(&self, id: i64) -> Option<Rid> {
+        let number = self.permutation.inverse(u64::try_from(id).ok()?)?;
+        let number = number.checked_sub(SUBJECT_RANGE)?;
+        u32::try_from(number).ok().map(Rid::new)
     }
 }
 

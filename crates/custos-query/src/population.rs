@@ -1,12 +1,14 @@
 //! Who is visible for a purpose, now.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use custos_consent::{ConsentBook, RowBasis};
 use custos_core::{PersonMap, Purpose, StoreError, Timestamp};
 use roaring::RoaringBitmap;
+
+use crate::dense::Dense;
 
 /// Counters that grow whenever what they count changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +52,18 @@ pub(crate) struct VisibleSubjects {
     /// Tells this set from those of other moments, for caches.
     pub(crate) stamp: Stamp,
     pub(crate) subjects: RoaringBitmap,
+    dense: OnceLock<Dense>,
+}
+
+impl VisibleSubjects {
+    pub(crate) const fn new(stamp: Stamp, subjects: RoaringBitmap) -> Self {
+        Self { stamp, subjects, dense: OnceLock::new() }
+    }
+
+    /// The same set, for many tests.
+    pub(crate) fn dense(&self) -> &Dense {
+        self.dense.get_or_init(|| Dense::new(&self.subjects))
+    }
 }
 
 /// What a set of visible subjects was computed from.
@@ -57,8 +71,8 @@ pub(crate) struct VisibleSubjects {
 pub(crate) struct Stamp {
     epochs: Epochs,
     persons_version: u64,
-    purpose: Purpose,
-    basis: RowBasis,
+    pub(crate) purpose: Purpose,
+    pub(crate) basis: RowBasis,
     /// Expiry of a consent changes the set without an event.
     valid_from: Timestamp,
     subject_max: u32,
@@ -124,7 +138,7 @@ impl Visibility {
             valid_from: self.now,
             subject_max,
         };
-        let visible = Arc::new(VisibleSubjects { stamp, subjects });
+        let visible = Arc::new(VisibleSubjects::new(stamp, subjects));
         cached.insert(key, Arc::clone(&visible));
         visible
     }

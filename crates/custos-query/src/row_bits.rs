@@ -1,54 +1,132 @@
 //! Which rows of a file may be seen: one bit a row, kept for as long as the answer holds.
+//!
+//! The bits of a file follow from who is visible. When that changes, only the row groups that hold
+//! somebody for whom it changed are looked at again; most files hold nobody of them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{AsArray, BooleanBufferBuilder};
+use arrow::array::{Array, AsArray, BooleanBufferBuilder};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
-use custos_core::{FileId, TableName};
-use custos_lake::{Access, ColumnRole, LakeError, OpenFile, RowRange, TableSpec};
+use custos_consent::RowBasis;
+use custos_core::{FileId, Purpose};
+use custos_lake::{Access, LakeError, OpenFile, RowRange};
 use futures::TryStreamExt;
 use roaring::RoaringBitmap;
-use tokio::sync::OnceCell;
 
 use crate::GovernedSource;
-use crate::population::{Stamp, VisibleSubjects};
+use crate::newest_rows::{Newest, NewestRows};
+use crate::population::VisibleSubjects;
 
 const BATCH_ROWS: usize = 65_536;
 
-/// Bit vectors kept; beyond this the cache starts afresh.
-const KEPT_MAX: usize = 16_384;
+/// Bytes of bit vectors that are kept: those of two thousand million rows.
+const KEPT_BYTES_MAX: usize = 256 << 20;
+
+/// What one kept vector costs besides its bits.
+const SLOT_BYTES: usize = 256;
 
 /// The visible rows of a file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum RowBits {
     /// All of them; reading costs nothing extra.
     All,
+    /// None of them; the file is not read.
+    Nothing,
     /// Those whose bit is set.
     Some(BooleanBuffer),
 }
 
-/// What a bit vector depends on besides the file, which never changes.
+impl RowBits {
+    fn of(bits: BooleanBuffer) -> Self {
+        match bits.count_set_bits() {
+            0 => Self::Nothing,
+            set if set == bits.len() => Self::All,
+            _ => Self::Some(bits),
+        }
+    }
+
+    /// The bits of some of the rows.
+    pub(crate) fn slice(&self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Some(bits) => Self::of(bits.slice(rows.start, rows.len())),
+            uniform => uniform.clone(),
+        }
+    }
+
+    /// The rows that are in both.
+    pub(crate) fn and(&self, other: &BooleanBuffer) -> Self {
+        match self {
+            Self::All => Self::of(other.clone()),
+            Self::Nothing => Self::Nothing,
+            Self::Some(bits) => Self::of(bits & other),
+        }
+    }
+
+    fn append_to(&self, builder: &mut BooleanBufferBuilder, rows: Range<usize>) {
+        match self {
+            Self::All => builder.append_n(rows.len(), true),
+            Self::Nothing => builder.append_n(rows.len(), false),
+            Self::Some(bits) => builder.append_buffer(&bits.slice(rows.start, rows.len())),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::All | Self::Nothing => SLOT_BYTES,
+            Self::Some(bits) => SLOT_BYTES + bits.len() / 8,
+        }
+    }
+}
+
+/// What a bit vector is for, besides who is visible at the time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     file: FileId,
-    visible: Stamp,
+    purpose: Purpose,
+    basis: RowBasis,
     unattributed: bool,
-    /// The version of the table, where newer rows may supersede those of this file.
-    version: Option<u64>,
 }
 
-type Winners = HashMap<FileId, BooleanBuffer>;
+/// The bits as of one moment.
+#[derive(Debug, Clone)]
+struct Kept {
+    visible: Arc<VisibleSubjects>,
+    bits: RowBits,
+}
 
-/// The rows of a table at one version that nothing supersedes.
-type AtVersion = (u64, Arc<OnceCell<Winners>>);
+/// One bit vector; whoever computes it holds the lock, so that no two do.
+#[derive(Debug, Default)]
+struct Slot {
+    kept: Arc<tokio::sync::Mutex<Option<Kept>>>,
+    bytes: usize,
+    used: u64,
+}
 
-/// Bit vectors by file, purpose and epoch.
+#[derive(Debug, Default)]
+struct Slots {
+    of: HashMap<Key, Slot>,
+    bytes: usize,
+    uses: u64,
+}
+
+/// Bit vectors by file and purpose, up to a number of bytes; the longest unused go first.
 #[derive(Debug, Default)]
 pub(crate) struct RowBitsCache {
-    bits: Mutex<HashMap<Key, Arc<OnceCell<RowBits>>>>,
-    newest: Mutex<HashMap<TableName, AtVersion>>,
+    slots: Mutex<Slots>,
+    newest: Newest,
+    /// The last change of who is visible that was asked for.
+    change: Mutex<Option<Change>>,
+}
+
+/// Those who are visible in one of two moments only.
+#[derive(Debug, Clone)]
+struct Change {
+    from: Arc<VisibleSubjects>,
+    to: Arc<VisibleSubjects>,
+    subjects: Arc<RoaringBitmap>,
 }
 
 /// A table at one version, opened for a reader.
@@ -61,194 +139,191 @@ pub(crate) struct OpenTable {
     pub(crate) sources: Option<(usize, BTreeSet<String>)>,
 }
 
+/// For whom rows are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Viewer<'a> {
+    pub(crate) access: Access<'a>,
+    pub(crate) visible: &'a Arc<VisibleSubjects>,
+    /// Whether rows about nobody are shown.
+    pub(crate) unattributed: bool,
+}
+
 impl RowBitsCache {
-    /// The visible rows of one file of a table.
+    /// The rows of one file of a table that a viewer may see.
     pub(crate) async fn of_file(
         &self,
         table: &OpenTable,
         file: &OpenFile,
-        access: Access<'_>,
-        visible: &VisibleSubjects,
-        unattributed: bool,
-    ) -> Result<Arc<OnceCell<RowBits>>, LakeError> {
-        let version = table.source.has_versions().then_some(table.version);
-        let key =
-            Key { file: file.entry().file, visible: visible.stamp.clone(), unattributed, version };
-        let cell = {
-            let mut bits = self.bits.lock().unwrap_or_else(PoisonError::into_inner);
-            if bits.len() >= KEPT_MAX {
-                bits.clear();
-            }
-            Arc::clone(bits.entry(key).or_default())
+        viewer: Viewer<'_>,
+    ) -> Result<RowBits, LakeError> {
+        let key = Key {
+            file: file.entry().file,
+            purpose: viewer.visible.stamp.purpose.clone(),
+            basis: viewer.visible.stamp.basis,
+            unattributed: viewer.unattributed,
         };
-        cell.get_or_try_init(|| async {
-            let newest = match version {
-                Some(_) => Some(self.newest(table, access).await?),
-                None => None,
-            };
-            let newest = newest.as_ref().and_then(|cell| cell.get()?.get(&file.entry().file));
-            compute(file, access, &visible.subjects, unattributed, newest, &table.sources).await
-        })
-        .await?;
-        Ok(cell)
+        let slot = self.slot(&key);
+        let mut kept = slot.lock().await;
+        if let Some(kept) = &*kept
+            && kept.visible.stamp == viewer.visible.stamp
+        {
+            return Ok(kept.bits.clone());
+        }
+        let bits = match &*kept {
+            None => compute(file, viewer, &table.sources).await?,
+            Some(before) => {
+                let changed = self.changed(&before.visible, viewer.visible);
+                update(file, viewer, &table.sources, &before.bits, &changed).await?
+            }
+        };
+        *kept = Some(Kept { visible: Arc::clone(viewer.visible), bits: bits.clone() });
+        drop(kept);
+        self.account(&key, bits.bytes());
+        Ok(bits)
     }
 
-    /// For each file the rows that no newer version of their record supersedes.
-    async fn newest(
+    /// For each file the rows that no newer version of their record supersedes; nothing for a
+    /// table without versions.
+    pub(crate) async fn newest(
         &self,
         table: &OpenTable,
         access: Access<'_>,
-    ) -> Result<Arc<OnceCell<Winners>>, LakeError> {
-        let name = table.source.table().name();
-        let cell = {
-            let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-            let slot = newest.entry(name.clone()).or_default();
-            if slot.0 != table.version {
-                *slot = (table.version, Arc::default());
+    ) -> Result<Option<Arc<NewestRows>>, LakeError> {
+        self.newest.of_table(table, access).await
+    }
+
+    fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Option<Kept>>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.uses += 1;
+        let used = slots.uses;
+        let slot = slots.of.entry(key.clone()).or_default();
+        slot.used = used;
+        Arc::clone(&slot.kept)
+    }
+
+    /// Takes the size of a vector into account, and lets go of what is too much.
+    fn account(&self, key: &Key, bytes: usize) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = slots.of.get_mut(key) else { return };
+        let before = std::mem::replace(&mut slot.bytes, bytes);
+        slots.bytes = slots.bytes - before + bytes;
+        if slots.bytes <= KEPT_BYTES_MAX {
+            return;
+        }
+        let mut by_use: Vec<(u64, Key)> =
+            slots.of.iter().map(|(key, slot)| (slot.used, key.clone())).collect();
+        by_use.sort_unstable_by_key(|(used, _)| *used);
+        // Down to three quarters, so that this is seldom.
+        for (_, key) in by_use {
+            if slots.bytes <= KEPT_BYTES_MAX / 4 * 3 {
+                break;
             }
-            Arc::clone(&slot.1)
-        };
-        cell.get_or_try_init(|| winners(table, access)).await?;
-        Ok(cell)
+            let gone = slots.of.remove(&key).map_or(0, |slot| slot.bytes);
+            slots.bytes -= gone;
+        }
+    }
+
+    /// Those who are visible in one of two moments only.
+    fn changed(
+        &self,
+        from: &Arc<VisibleSubjects>,
+        to: &Arc<VisibleSubjects>,
+    ) -> Arc<RoaringBitmap> {
+        let mut last = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(change) = &*last
+            && change.from.stamp == from.stamp
+            && change.to.stamp == to.stamp
+        {
+            return Arc::clone(&change.subjects);
+        }
+        let subjects = Arc::new(&from.subjects ^ &to.subjects);
+        let (from, to) = (Arc::clone(from), Arc::clone(to));
+        *last = Some(Change { from, to, subjects: Arc::clone(&subjects) });
+        subjects
     }
 }
 
+/// The bits of a file that nothing is known of yet.
 async fn compute(
     file: &OpenFile,
-    access: Access<'_>,
-    visible: &RoaringBitmap,
-    unattributed: bool,
-    newest: Option<&BooleanBuffer>,
+    viewer: Viewer<'_>,
     sources: &Option<(usize, BTreeSet<String>)>,
 ) -> Result<RowBits, LakeError> {
-    let rows = file.row_groups().iter().sum();
-    let mut bits = BooleanBufferBuilder::new(rows);
-    let dense = Dense::new(visible, unattributed);
-    let columns: Vec<usize> = std::iter::once(0).chain(sources.iter().map(|rule| rule.0)).collect();
-    each_batch(file, access, &columns, |batch| {
-        let rids = batch.column(0).as_primitive::<Int64Type>().values();
-        match sources {
-            None => rids.iter().for_each(|&rid| bits.append(dense.contains(rid))),
-            Some((_, shown)) => {
-                let named = batch.column(1).as_string::<i32>();
-                for (&rid, source) in rids.iter().zip(named) {
-                    let source = source.is_some_and(|source| shown.contains(source));
-                    bits.append(source && dense.contains(rid));
-                }
-            }
+    let visible = &viewer.visible.subjects;
+    let groups = file.row_groups();
+    if sources.is_none() {
+        // Whether everybody in it is visible, or nobody, is known without reading a column.
+        let names_all = file
+            .subject_bounds()
+            .iter()
+            .all(|bounds| bounds.as_ref().is_some_and(|bounds| *bounds.start() > 0));
+        if (names_all || viewer.unattributed) && file.subjects().is_subset(visible) {
+            return Ok(RowBits::All);
         }
-        Some(())
-    })
-    .await?;
-    let mut bits = bits.finish();
-    if let Some(newest) = newest {
-        bits = &bits & newest;
-    }
-    Ok(if bits.count_set_bits() == rows { RowBits::All } else { RowBits::Some(bits) })
-}
-
-/// A set of subjects as plain bits, for a test of one instruction.
-struct Dense(Vec<u64>);
-
-impl Dense {
-    fn new(subjects: &RoaringBitmap, unattributed: bool) -> Self {
-        let words = subjects.max().map_or(1, |max| max as usize / 64 + 1);
-        let mut bits = vec![0_u64; words];
-        for rid in subjects {
-            bits[rid as usize / 64] |= 1 << (rid % 64);
+        if (names_all || !viewer.unattributed) && file.subjects().is_disjoint(visible) {
+            return Ok(RowBits::Nothing);
         }
-        bits[0] = (bits[0] & !1) | u64::from(unattributed);
-        Self(bits)
     }
-
-    fn contains(&self, rid: i64) -> bool {
-        let Ok(rid) = usize::try_from(rid) else { return false };
-        self.0.get(rid / 64).is_some_and(|word| word >> (rid % 64) & 1 == 1)
-    }
+    let stale = vec![true; groups.len()];
+    read(file, viewer, sources, &RowBits::Nothing, &stale).await
 }
 
-async fn winners(table: &OpenTable, access: Access<'_>) -> Result<Winners, LakeError> {
-    let spec = table.source.table().spec();
-    let columns = [column_of(spec, ColumnRole::Key)?, column_of(spec, ColumnRole::Version)?];
-    // Two records with equal keys and versions have equal content or were quarantined, so the
-    // order in which files are read decides nothing.
-    let mut newest: HashMap<[u8; 16], (i64, usize, usize)> = HashMap::new();
-    for (at, file) in table.files.iter().enumerate() {
-        let mut row = 0;
-        each_batch(file, access, &columns, |batch| {
-            let keys = batch.column(0).as_binary::<i32>();
-            let versions = batch.column(1).as_primitive::<Int64Type>();
-            for (key, &version) in keys.iter().zip(versions.values()) {
-                let found = (version, at, row);
-                let best = newest.entry(key?.try_into().ok()?).or_insert(found);
-                if found.0 > best.0 {
-                    *best = found;
-                }
-                row += 1;
-            }
-            Some(())
-        })
-        .await?;
-    }
-    let mut bits: Vec<_> = table
-        .files
-        .iter()
-        .map(|file| {
-            let rows = file.row_groups().iter().sum();
-            let mut bits = BooleanBufferBuilder::new(rows);
-            bits.append_n(rows, false);
-            bits
-        })
-        .collect();
-    newest.values().for_each(|&(_, file, row)| bits[file].set_bit(row, true));
-    Ok(table
-        .files
-        .iter()
-        .zip(&mut bits)
-        .map(|(file, bits)| (file.entry().file, bits.finish()))
-        .collect())
-}
-
-fn column_of(spec: &TableSpec, role: ColumnRole) -> Result<usize, LakeError> {
-    spec.position_of(role).ok_or_else(|| LakeError::Shape {
-        table: spec.name().clone(),
-        what: "it has versions but no keys".into(),
-    })
-}
-
-async fn each_batch(
+/// The bits of a file after the visibility of some subjects changed.
+async fn update(
     file: &OpenFile,
-    access: Access<'_>,
-    columns: &[usize],
-    mut each: impl FnMut(&arrow::array::RecordBatch) -> Option<()>,
-) -> Result<(), LakeError> {
-    for row_group in 0..file.row_groups().len() {
-        let range = RowRange { row_group, rows: None };
-        let mut batches = Box::pin(file.read(access, columns, range, BATCH_ROWS)?);
+    viewer: Viewer<'_>,
+    sources: &Option<(usize, BTreeSet<String>)>,
+    before: &RowBits,
+    changed: &RoaringBitmap,
+) -> Result<RowBits, LakeError> {
+    let here = changed & file.subjects();
+    if here.is_empty() {
+        return Ok(before.clone());
+    }
+    let stale: Vec<bool> = file
+        .subject_bounds()
+        .into_iter()
+        .map(|bounds| bounds.is_none_or(|bounds| here.range_cardinality(bounds) > 0))
+        .collect();
+    read(file, viewer, sources, before, &stale).await
+}
+
+/// Reads the subjects of the stale row groups, and takes the bits of the others over.
+async fn read(
+    file: &OpenFile,
+    viewer: Viewer<'_>,
+    sources: &Option<(usize, BTreeSet<String>)>,
+    before: &RowBits,
+    stale: &[bool],
+) -> Result<RowBits, LakeError> {
+    let groups = file.row_groups();
+    let mut bits = BooleanBufferBuilder::new(groups.iter().sum());
+    let seen = |rid| viewer.visible.dense().contains(rid, viewer.unattributed);
+    let columns: Vec<usize> = std::iter::once(0).chain(sources.iter().map(|rule| rule.0)).collect();
+    let mut from = 0;
+    for (group, rows) in groups.into_iter().enumerate() {
+        let range = from..from + rows;
+        from += rows;
+        if !stale.get(group).is_none_or(|stale| *stale) {
+            before.append_to(&mut bits, range);
+            continue;
+        }
+        let mut batches =
+            Box::pin(file.read(viewer.access, &columns, RowRange::group(group), BATCH_ROWS)?);
         while let Some(batch) = batches.try_next().await? {
-            each(&batch).ok_or_else(|| LakeError::Integrity {
-                table: file.table().clone(),
-                file: file.entry().file,
-                what: "a key or version is missing",
-            })?;
+            let rids = batch.column(0).as_primitive::<Int64Type>().values();
+            bits.append_buffer(&match sources {
+                None => BooleanBuffer::collect_bool(rids.len(), |at| seen(rids[at])),
+                Some((_, shown)) => {
+                    let named = batch.column(1).as_string::<i32>();
+                    let shown = |at| named.is_valid(at) && shown.contains(named.value(at));
+                    BooleanBuffer::collect_bool(rids.len(), |at| shown(at) && seen(rids[at]))
+                }
+            });
         }
     }
-    Ok(())
+    Ok(RowBits::of(bits.finish()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_without_subject_follow_their_own_rule() {
-        let subjects = RoaringBitmap::from_iter([1, 64, 1000]);
-        for unattributed in [false, true] {
-            let dense = Dense::new(&subjects, unattributed);
-            assert_eq!(dense.contains(0), unattributed);
-            assert!(dense.contains(1) && dense.contains(64) && dense.contains(1000));
-            assert!(!dense.contains(2) && !dense.contains(1001) && !dense.contains(-1));
-        }
-        assert!(!Dense::new(&RoaringBitmap::new(), false).contains(0));
-    }
-}
+mod tests;

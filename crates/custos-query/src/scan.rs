@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Int64Type, SchemaRef};
@@ -16,7 +16,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -28,10 +28,12 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use crate::governor::Shared;
 use crate::person_ids::PersonIds;
 use crate::population::{Visibility, VisibleSubjects};
-use crate::row_bits::{OpenTable, RowBits};
+use crate::pruning::{FileColumns, Pruning, is_prunable};
+use crate::row_bits::{OpenTable, RowBits, Viewer};
 use crate::source::Shown;
 use crate::subjects_read::SubjectsRead;
-use crate::{GovernedSource, QueryError, mask, scrub};
+use crate::units::Unit;
+use crate::{GovernedSource, QueryError, mask, scrub, units};
 
 /// A source under a grant, or without one: then it has no rows.
 pub(crate) struct GovernedTable {
@@ -69,12 +71,27 @@ impl TableProvider for GovernedTable {
         TableType::Base
     }
 
-    /// Filters and limit are ignored: nothing of the user's query runs below the leaf.
+    /// Filters stay above the scan; some may tell it what need not be read.
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let schema = self.source.schema();
+        let helps = |filter: &&Expr| match is_prunable(filter, schema, &|name| self.is_clear(name))
+        {
+            true => TableProviderFilterPushDown::Inexact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(helps).collect())
+    }
+
+    /// Filters decide which row groups are read, and the limit nothing: no expression of the
+    /// user's query is evaluated below the leaf.
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let projection = match projection {
@@ -98,14 +115,28 @@ impl TableProvider for GovernedTable {
         Ok(Arc::new(GovernedScan {
             schema,
             shown,
+            pruning: Pruning::new(filters, self.source.schema(), state),
             opened,
             shared: Arc::clone(&self.shared),
             properties: Arc::new(properties),
+            units: OnceLock::new(),
         }))
     }
 }
 
 impl GovernedTable {
+    /// Whether a column is shown as it is, to whoever sees its row.
+    fn is_clear(&self, name: &str) -> bool {
+        match (self.source.shown_as(name), &self.grant) {
+            (Some(Shown::Value(at)), Some(grant)) => {
+                let name = &self.source.table().spec().columns()[at].name;
+                matches!(grant.column(name), ColumnRule::Clear)
+            }
+            (Some(Shown::PersonId(_) | Shown::SubjectId(_)), _) => true,
+            _ => false,
+        }
+    }
+
     async fn open(&self, grant: &Arc<ReadGrant>) -> Result<Opened, QueryError> {
         let table = self.source.table();
         let (snapshot, files) = table.open_current(Access::Read(grant)).await?;
@@ -138,8 +169,11 @@ struct GovernedScan {
     schema: SchemaRef,
     shown: Vec<Shown>,
     opened: Option<Opened>,
+    pruning: Option<Pruning>,
     shared: Arc<Shared>,
     properties: Arc<PlanProperties>,
+    /// What is to be read; the partitions share it.
+    units: OnceLock<Vec<Unit>>,
 }
 
 impl fmt::Debug for GovernedScan {
@@ -197,14 +231,15 @@ impl ExecutionPlan for GovernedScan {
             .ok_or_else(|| QueryError::Internal.into_engine())?;
         let partitions = self.properties.output_partitioning().partition_count();
         let reader = Arc::new(Reader::new(self, opened, &visibility, &context));
-        let units = reader.units(partition, partitions);
+        let all = self.units.get_or_init(|| reader.units(self.pruning.as_ref()));
+        let units: Vec<Unit> = all.iter().skip(partition).step_by(partitions).cloned().collect();
         if let Some(read) = context.session_config().get_extension::<SubjectsRead>() {
             reader.note_subjects(&units, &read);
         }
         let rows = stream::iter(units)
-            .then(move |(file, row_group)| {
+            .then(move |unit| {
                 let reader = Arc::clone(&reader);
-                async move { reader.read(file, row_group).await }
+                async move { reader.read(unit).await }
             })
             .try_flatten()
             .map_err(QueryError::into_engine);
@@ -253,19 +288,22 @@ impl Reader {
         }
     }
 
-    /// The row groups that one partition reads.
-    fn units(&self, partition: usize, partitions: usize) -> Vec<(usize, usize)> {
-        let files = &self.opened.table.files;
-        (0..files.len())
-            .flat_map(|file| (0..files[file].row_groups().len()).map(move |group| (file, group)))
-            .skip(partition)
-            .step_by(partitions.max(1))
-            .collect()
+    /// The row groups in which the query may find something.
+    fn units(&self, pruning: Option<&Pruning>) -> Vec<Unit> {
+        let source = &self.opened.table.source;
+        let access = Access::Read(&self.opened.grant);
+        let shown = |name: &str| source.shown_as(name);
+        units::cut(&self.opened.table.files, |file| match pruning {
+            Some(pruning) => {
+                pruning.keeps(&FileColumns { file, access, ids: &self.ids, shown: &shown })
+            }
+            None => Vec::new(),
+        })
     }
 
     /// Notes whose rows may be among those of these row groups.
-    fn note_subjects(&self, units: &[(usize, usize)], read: &SubjectsRead) {
-        let files: BTreeSet<usize> = units.iter().map(|(file, _)| *file).collect();
+    fn note_subjects(&self, units: &[Unit], read: &SubjectsRead) {
+        let files: BTreeSet<usize> = units.iter().map(|unit| unit.file).collect();
         for file in files {
             read.add(&(self.opened.table.files[file].subjects() & &self.visible.subjects));
         }
@@ -273,45 +311,30 @@ impl Reader {
 
     async fn read(
         self: Arc<Self>,
-        file: usize,
-        row_group: usize,
+        unit: Unit,
     ) -> Result<impl Stream<Item = Result<RecordBatch, QueryError>> + Send, QueryError> {
-        let file = Arc::clone(&self.opened.table.files[file]);
+        let file = Arc::clone(&self.opened.table.files[unit.file]);
         let access = Access::Read(&self.opened.grant);
-        let Some(rows) = self.rows(&file, row_group).await? else {
-            return Ok(stream::empty().left_stream());
+        let rows = match self.rows(&file, &unit).await? {
+            RowBits::Nothing => return Ok(stream::empty().left_stream()),
+            RowBits::All => None,
+            RowBits::Some(bits) => Some(bits),
         };
-        let range = RowRange { row_group, rows };
+        let range = RowRange { row_groups: unit.row_groups, rows };
         let batches = file.read(access, &self.columns, range, self.batch_rows)?;
         let this = Arc::clone(&self);
         Ok(batches.map(move |batch| this.show(&batch?)).right_stream())
     }
 
-    /// The visible rows of a row group: nothing, if none are.
-    async fn rows(
-        &self,
-        file: &OpenFile,
-        row_group: usize,
-    ) -> Result<Option<Option<arrow::buffer::BooleanBuffer>>, QueryError> {
+    /// The visible rows of a piece.
+    async fn rows(&self, file: &OpenFile, unit: &Unit) -> Result<RowBits, QueryError> {
+        let (table, cache) = (&self.opened.table, &self.shared.row_bits);
         let access = Access::Read(&self.opened.grant);
-        let bits = self
-            .shared
-            .row_bits
-            .of_file(&self.opened.table, file, access, &self.visible, self.unattributed)
-            .await?;
-        let bits = match bits.get() {
-            Some(RowBits::All) => return Ok(Some(None)),
-            Some(RowBits::Some(bits)) => bits,
-            None => return Err(QueryError::Internal),
-        };
-        let groups = file.row_groups();
-        let from = groups[..row_group].iter().sum();
-        let bits = bits.slice(from, groups[row_group]);
-        Ok(match bits.count_set_bits() {
-            0 => None,
-            set if set == bits.len() => Some(None),
-            _ => Some(Some(bits)),
-        })
+        let viewer = Viewer { access, visible: &self.visible, unattributed: self.unattributed };
+        let bits = cache.of_file(table, file, viewer).await?.slice(unit.rows.clone());
+        let Some(newest) = cache.newest(table, access).await? else { return Ok(bits) };
+        let newest = newest.get(&file.entry().file).ok_or(QueryError::Internal)?;
+        Ok(bits.and(&newest.slice(unit.rows.start, unit.rows.len())))
     }
 
     /// Turns rows of the lake into rows that may be seen.

@@ -96,6 +96,11 @@ impl GovernedSource {
         &self.schema
     }
 
+    /// What the column of this name shows.
+    pub(crate) fn shown_as(&self, name: &str) -> Option<Shown> {
+        self.shown.get(self.schema.index_of(name).ok()?).copied()
+    }
+
     pub(crate) fn shown(&self) -> &[Shown] {
         &self.shown
     }

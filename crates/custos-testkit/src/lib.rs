@@ -46,4 +46,5 @@ pub use postgres_server::{PostgresServer, is_root, postgres_programs};
 pub use sample_data::data_dir;
 pub use seaweedfs::SeaweedFs;
 pub use sources::{SourceFile, Sources};
+pub use tools::python_with;
 pub use workspace::{CRATES, Workspace, workspace_root};

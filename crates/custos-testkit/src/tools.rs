@@ -24,41 +24,54 @@ pub(crate) struct Tool {
 impl Tool {
     /// The program, installed first if it is not there: into `target/tools/<package>-<version>`.
     pub(crate) fn install(&self) -> Result<PathBuf> {
-        let running = env::current_exe().context("the running program has no path")?;
-        let target = target_folder(&running).context("not run from a Cargo target folder")?;
-        let tools = target.join("tools");
-        let name = format!("{}-{}", self.package, self.version);
-        fs::create_dir_all(&tools)?;
-        // Several test programs may want it at once; the lock ends with the file.
-        let lock = File::create(tools.join(format!("{name}.lock")))?;
-        lock.lock()?;
-        let folder = tools.join(&name);
-        let done = folder.join("installed");
-        if !done.is_file() {
-            self.install_into(&folder).with_context(|| format!("`{name}` was not installed"))?;
-            fs::write(&done, "")?;
-        }
+        let folder = environment(&[(self.package, self.version)])?;
         let home = match self.program.starts_with("bin/") {
             true => folder,
             false => site_packages(&folder)?,
         };
         let program = home.join(self.program);
-        ensure!(program.is_file(), "`{name}` carries no `{}`", self.program);
+        ensure!(program.is_file(), "`{}` carries no `{}`", self.package, self.program);
         Ok(program)
     }
+}
 
-    fn install_into(&self, folder: &Path) -> Result<()> {
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
-        }
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-        let requirement = format!("{}=={}", self.package, self.version);
-        succeed(
-            Command::new(folder.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-                .arg(requirement),
-        )
+/// A Python that has these packages in these versions, installed first if it is not there.
+pub fn python_with(packages: &[(&str, &str)]) -> Result<PathBuf> {
+    Ok(environment(packages)?.join("bin/python"))
+}
+
+/// The folder of a Python environment with these packages and versions.
+fn environment(packages: &[(&str, &str)]) -> Result<PathBuf> {
+    let running = env::current_exe().context("the running program has no path")?;
+    let target = target_folder(&running).context("not run from a Cargo target folder")?;
+    let tools = target.join("tools");
+    let names: Vec<String> =
+        packages.iter().map(|(package, version)| format!("{package}-{version}")).collect();
+    let name = names.join("+");
+    fs::create_dir_all(&tools)?;
+    // Several test programs may want it at once; the lock ends with the file.
+    let lock = File::create(tools.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    let folder = tools.join(&name);
+    let done = folder.join("installed");
+    if !done.is_file() {
+        install(packages, &folder).with_context(|| format!("`{name}` was not installed"))?;
+        fs::write(&done, "")?;
     }
+    Ok(folder)
+}
+
+fn install(packages: &[(&str, &str)], folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    let requirements = packages.iter().map(|(package, version)| format!("{package}=={version}"));
+    succeed(
+        Command::new(folder.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(requirements),
+    )
 }
 
 fn site_packages(folder: &Path) -> Result<PathBuf> {

@@ -62,7 +62,7 @@ async fn rows(table: &Table, grant: &MaintenanceGrant) -> Vec<Vec<Row>> {
     for file in table.open(&table.snapshot().await.unwrap().files, access).await.unwrap() {
         let mut rows = Vec::new();
         for row_group in 0..file.row_groups().len() {
-            let range = RowRange { row_group, rows: None };
+            let range = RowRange::group(row_group);
             let batches = file.read(access, &[0, 1, 2, 3, 4], range, 100).unwrap();
             for batch in batches.try_collect::<Vec<_>>().await.unwrap() {
                 assert_eq!(batch.column(4).null_count(), batch.num_rows());
@@ -250,7 +250,7 @@ async fn a_query_that_has_files_open_reads_on_while_they_are_replaced() {
     compact(&table, &grant).await;
     let mut read = 0;
     for file in open {
-        let range = RowRange { row_group: 0, rows: None };
+        let range = RowRange::group(0);
         let batches = file.read(access, &[0, 3], range, 100).unwrap();
         let batches: Vec<RecordBatch> = batches.try_collect().await.unwrap();
         read += batches.iter().map(RecordBatch::num_rows).sum::<usize>();

@@ -9,7 +9,7 @@ use custos_audit::MemoryAuditStore;
 use custos_consent::ConsentBook;
 use custos_core::{BatchId, Classify, ErrorKind, KeyClass, StoreError, Timestamp};
 use custos_keys::{LocalKeyRing, MemorySecretStore, random_bytes};
-use custos_lake::{ColumnSpec, Lake, MemoryHeads, Storage, TableSpec};
+use custos_lake::{ColumnSpec, Lake, Layout, MemoryHeads, Storage, TableSpec};
 use custos_policy::{Dataset, DatasetColumn, PolicyFiles};
 use custos_testkit::{FakeClock, workspace_root};
 use futures::TryStreamExt;
@@ -99,6 +99,14 @@ impl World {
         world
     }
 
+    /// Sorts all rows by subject into files and row groups that are small.
+    pub(crate) async fn sort(&self, file_rows: usize, group_rows: usize) {
+        let layout = Layout { file_rows, group_rows, files_min: 1, ..Layout::default() };
+        let grant = self.policy.maintenance(MaintenanceJob::Compaction, self.table.name());
+        let sorted = self.table.sort(&grant, layout).await.unwrap().unwrap();
+        self.table.replace(sorted).await.unwrap().unwrap();
+    }
+
     async fn append(&self, rows: i64) {
         let mut writer = self.table.writer();
         for from in (0..rows).step_by(50_000) {
@@ -136,7 +144,7 @@ impl World {
         let source = Arc::new(GovernedSource::new(dataset, table));
         catalog.sources.insert(spec().name().clone(), source);
         let view = View {
-            sql: "select canary_text, n, g from landing.people".to_owned(),
+            sql: "select person_id, subject_id, canary_text, n, g from landing.people".to_owned(),
             views: Vec::new(),
             tables: vec![spec().name().clone()],
         };
@@ -180,7 +188,7 @@ impl World {
 }
 
 impl Doors {
-    async fn govern(&self, sql: &str) -> Result<Governed<LogicalPlan>, QueryError> {
+    pub(crate) async fn govern(&self, sql: &str) -> Result<Governed<LogicalPlan>, QueryError> {
         let purpose = "legal_claims".parse().unwrap();
         self.governor.govern(sql, &principal("officer"), &purpose).await
     }
@@ -189,7 +197,7 @@ impl Doors {
         self.executor.run(self.govern(sql).await?).await
     }
 
-    async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
         self.run(sql).await?.try_collect().await
     }
 
@@ -247,7 +255,7 @@ fn people(numbers: std::ops::Range<i64>) -> RecordBatch {
 }
 
 /// All rows as text, in an order of their own.
-fn sorted(batches: &[RecordBatch]) -> Vec<String> {
+pub(crate) fn sorted(batches: &[RecordBatch]) -> Vec<String> {
     let options = FormatOptions::default();
     let mut rows = Vec::new();
     for batch in batches {

@@ -1,26 +1,24 @@
-//! `cargo xtask bench NAME [--json]`: figures side by side with a named baseline, in one run.
+//! A million orders through the program: load, resolve, ask over HTTP, erase.
 //!
-//! `spine` loads a million orders through the program, asks over HTTP, and erases one customer.
 //! The baseline is the same engine on plain Parquet (zstd level 1) of the same rows in one file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
-use custos_testkit::{custos_binary, workspace_root};
+use anyhow::{Context, Result};
+use custos_testkit::workspace_root;
 use datafusion::config::TableParquetOptions;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{CsvReadOptions, ParquetReadOptions, SessionConfig, SessionContext};
-use serde_json::{Value, json};
+
+use crate::report::{RUNS, Report, median};
+use crate::shop::{Server, Shop, text};
 
 const ROWS: usize = 1_000_000;
 const MEMBERS: usize = 100_000;
-const RUNS: usize = 5;
 
 /// Name, what is asked of Custos, and the same of the plain files.
 const QUERIES: [(&str, &str, &str); 4] = [
@@ -42,45 +40,7 @@ const QUERIES: [(&str, &str, &str); 4] = [
     ),
 ];
 
-fn main() -> Result<()> {
-    let mut args = std::env::args().skip(1);
-    let name = args.next().context("name a bench: spine")?;
-    let json = args.any(|arg| arg == "--json");
-    match name.as_str() {
-        "spine" => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(spine(&Report { json }))
-        }
-        other => bail!("`{other}` is no bench: use spine"),
-    }
-}
-
-/// Prints figures as they come.
-struct Report {
-    json: bool,
-}
-
-impl Report {
-    fn line(&self, name: &str, figures: &BTreeMap<&str, f64>) -> Result<()> {
-        let mut text = String::new();
-        if self.json {
-            let mut object = json!({ "name": name });
-            for (figure, value) in figures {
-                object[*figure] = json!(value);
-            }
-            text = object.to_string();
-        } else {
-            write!(text, "{name:32}")?;
-            for (figure, value) in figures {
-                write!(text, "  {figure} {value:.3}")?;
-            }
-        }
-        writeln!(std::io::stdout().lock(), "{text}")?;
-        Ok(())
-    }
-}
-
-async fn spine(report: &Report) -> Result<()> {
+pub(crate) async fn run(report: &Report) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let csv = folder.path().join("orders.csv");
     write_orders(&csv)?;
@@ -175,15 +135,6 @@ async fn queries(report: &Report, shop: &Shop, plain: &Path) -> Result<()> {
     Ok(())
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path that is text")
-}
-
 fn write_orders(path: &Path) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::fs::File::create(path)?);
     writeln!(
@@ -231,87 +182,4 @@ fn consent_of_half(shop: &Shop, path: &Path) -> Result<()> {
     std::fs::write(path, csv)?;
     shop.run(&["consent", "import", "--json", text(path)?])?;
     Ok(())
-}
-
-/// An installation driven through the program.
-struct Shop {
-    config: String,
-    analyst: String,
-    officer: String,
-}
-
-impl Shop {
-    fn new(dir: &Path) -> Result<Self> {
-        let made = Command::new(custos_binary()?).arg("init").arg(dir).output()?;
-        ensure!(made.status.success(), "init failed");
-        let config = text(&dir.join("custos.toml"))?.to_owned();
-        let mut shop = Self { config, analyst: String::new(), officer: String::new() };
-        shop.analyst = shop.principal("analyst")?;
-        shop.officer = shop.principal("officer")?;
-        Ok(shop)
-    }
-
-    fn principal(&self, role: &str) -> Result<String> {
-        let added = self.run(&["principal", "add", role, "--role", role, "--json"])?;
-        Ok(added["secret"].as_str().context("a secret")?.to_owned())
-    }
-
-    fn command(&self) -> Result<Command> {
-        let mut command = Command::new(custos_binary()?);
-        command.args(["--config", &self.config]).stdin(Stdio::null());
-        Ok(command)
-    }
-
-    fn run(&self, args: &[&str]) -> Result<Value> {
-        let output = self.command()?.args(args).output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "{args:?}: {said}");
-        let out = String::from_utf8(output.stdout)?;
-        Ok(serde_json::from_str(out.lines().last().context("a line")?)?)
-    }
-}
-
-/// The serving program; it ends with the value.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(shop: &Shop) -> Result<Self> {
-        let mut command = shop.command()?;
-        command.arg("serve").env("CUSTOS_SERVER_HTTP", "127.0.0.1:0").stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stderr.take().context("a log")?).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("serving http://").context("an address")?.to_owned();
-        Ok(Self { child, address })
-    }
-
-    /// Asks once and returns how long the answer took.
-    fn ask(&self, token: &str, purpose: &str, sql: &str) -> Result<Duration> {
-        let body = json!({ "sql": sql }).to_string();
-        let began = Instant::now();
-        let mut stream = TcpStream::connect(&self.address)?;
-        write!(
-            stream,
-            "POST /v1/sql HTTP/1.1\r\nhost: custos\r\nauthorization: Bearer {token}\r\n\
-             x-custos-purpose: {purpose}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let took = began.elapsed();
-        ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        Ok(took)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _killed = self.child.kill();
-        let _ended = self.child.wait();
-    }
 }

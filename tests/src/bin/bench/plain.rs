@@ -1,0 +1,133 @@
+//! The same rows as plain Parquet: what others read, and what the same engine reads without us.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use custos_lake::{Access, OpenFile, RowRange, Table};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use futures::TryStreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+/// Rows of a batch when whole files are read.
+pub(crate) const READ_ROWS: usize = 8_192;
+
+/// A folder of plain files.
+#[derive(Debug, Clone)]
+pub(crate) struct Plain {
+    pub(crate) folder: PathBuf,
+}
+
+impl Plain {
+    pub(crate) fn new(folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// Writes batches as one file, durably.
+    pub(crate) fn write(&self, name: usize, batches: &[RecordBatch], group: usize) -> Result<()> {
+        let schema = schema(&batches.first().context("no rows")?.schema());
+        let properties = properties(group)?;
+        let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
+        for batch in batches {
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())?)?;
+        }
+        let mut file = File::create(self.folder.join(format!("{name:05}.parquet")))?;
+        file.write_all(&writer.into_inner()?)?;
+        file.sync_all()?;
+        Ok(())
+    }
+
+    /// Writes the rows of sealed files with the same cut.
+    pub(crate) async fn mirror(&self, table: &Table, access: Access<'_>) -> Result<()> {
+        let (_, files) = table.open_current(access).await?;
+        for (name, file) in files.iter().enumerate() {
+            let batches: Vec<RecordBatch> = read_sealed(table, file, access)?.try_collect().await?;
+            let group = file.row_groups().into_iter().max().context("no row group")?;
+            self.write(name, &batches, group)?;
+        }
+        Ok(())
+    }
+
+    /// The files, in the order of their names.
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&self.folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    /// The same engine over the files, registered as `events`.
+    pub(crate) async fn engine(&self) -> Result<SessionContext> {
+        let context = SessionContext::new_with_config(SessionConfig::new());
+        let folder = self.folder.to_str().context("a path that is text")?;
+        context.register_parquet("events", folder, ParquetReadOptions::default()).await?;
+        Ok(context)
+    }
+}
+
+/// Reads a sealed file, all columns and rows.
+pub(crate) fn read_sealed(
+    table: &Table,
+    file: &OpenFile,
+    access: Access<'_>,
+) -> Result<impl futures::Stream<Item = Result<RecordBatch>> + Send + use<>> {
+    let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
+    let row_groups = 0..file.row_groups().len();
+    let range = RowRange { row_groups, rows: None };
+    Ok(file.read(access, &columns, range, READ_ROWS)?.map_err(anyhow::Error::from))
+}
+
+/// Reads a plain file, all columns and rows, and counts the latter.
+pub(crate) fn count_rows(path: &Path) -> Result<usize> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?
+        .with_batch_size(READ_ROWS)
+        .build()?;
+    let mut rows = 0;
+    for batch in reader {
+        rows += batch?.num_rows();
+    }
+    Ok(rows)
+}
+
+/// The rows of a file written anew: the least that an erasure costs who keeps no list of subjects.
+pub(crate) fn rewrite(from: &Path, to: &Path, group: usize) -> Result<()> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(from)?)?
+        .with_batch_size(READ_ROWS)
+        .build()?;
+    let schema = arrow::array::RecordBatchReader::schema(&reader);
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties(group)?))?;
+    for batch in reader {
+        writer.write(&batch?)?;
+    }
+    let mut file = File::create(to)?;
+    file.write_all(&writer.into_inner()?)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+fn properties(group: usize) -> Result<WriterProperties> {
+    Ok(WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_max_row_group_row_count(Some(group))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .build())
+}
+
+/// The same columns, the first under the name that others know it by.
+fn schema(sealed: &Schema) -> SchemaRef {
+    let fields = sealed.fields().iter().enumerate().map(|(at, field)| match at {
+        0 => Arc::new(Field::new("subject_id", field.data_type().clone(), false)),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}

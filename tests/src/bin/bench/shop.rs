@@ -1,0 +1,98 @@
+//! The program itself, as its user drives it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use custos_testkit::custos_binary;
+use serde_json::{Value, json};
+
+pub(crate) fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path that is text")
+}
+
+/// An installation driven through the program.
+pub(crate) struct Shop {
+    config: String,
+    pub(crate) analyst: String,
+    pub(crate) officer: String,
+}
+
+impl Shop {
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
+        let made = Command::new(custos_binary()?).arg("init").arg(dir).output()?;
+        ensure!(made.status.success(), "init failed");
+        let config = text(&dir.join("custos.toml"))?.to_owned();
+        let mut shop = Self { config, analyst: String::new(), officer: String::new() };
+        shop.analyst = shop.principal("analyst")?;
+        shop.officer = shop.principal("officer")?;
+        Ok(shop)
+    }
+
+    fn principal(&self, role: &str) -> Result<String> {
+        let added = self.run(&["principal", "add", role, "--role", role, "--json"])?;
+        Ok(added["secret"].as_str().context("a secret")?.to_owned())
+    }
+
+    fn command(&self) -> Result<Command> {
+        let mut command = Command::new(custos_binary()?);
+        command.args(["--config", &self.config]).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Result<Value> {
+        let output = self.command()?.args(args).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "{args:?}: {said}");
+        let out = String::from_utf8(output.stdout)?;
+        Ok(serde_json::from_str(out.lines().last().context("a line")?)?)
+    }
+}
+
+/// The serving program; it ends with the value.
+pub(crate) struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    pub(crate) fn start(shop: &Shop) -> Result<Self> {
+        let mut command = shop.command()?;
+        command.arg("serve").env("CUSTOS_SERVER_HTTP", "127.0.0.1:0").stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().context("a log")?).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("serving http://").context("an address")?.to_owned();
+        Ok(Self { child, address })
+    }
+
+    /// Asks once and returns how long the answer took.
+    pub(crate) fn ask(&self, token: &str, purpose: &str, sql: &str) -> Result<Duration> {
+        let body = json!({ "sql": sql }).to_string();
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(&self.address)?;
+        write!(
+            stream,
+            "POST /v1/sql HTTP/1.1\r\nhost: custos\r\nauthorization: Bearer {token}\r\n\
+             x-custos-purpose: {purpose}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let took = began.elapsed();
+        ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        Ok(took)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _killed = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
