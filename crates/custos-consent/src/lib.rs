@@ -37,6 +37,7 @@ mod book;
 mod event;
 mod import;
 mod ledger;
+pub mod signals;
 mod standing;
 mod status;
 #[cfg(test)]

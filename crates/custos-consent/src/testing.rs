@@ -33,3 +33,22 @@ pub(crate) fn event() -> impl Strategy<Value = ConsentEvent> {
             authority,
         })
 }
+
+/// The lines of a file of the sample data; none if there is no such data.
+pub(crate) fn vectors(file: &str) -> Vec<serde_json::Value> {
+    let Some(folder) = custos_testkit::data_dir() else { return Vec::new() };
+    let text = std::fs::read_to_string(folder.join(file)).unwrap();
+    let vectors: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!vectors.is_empty());
+    vectors
+}
+
+/// Bits, as zeros and ones, in the base64url of the IAB's strings.
+pub(crate) fn base64url(bits: &str) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits: Vec<_> = bits.bytes().filter(|bit| !bit.is_ascii_whitespace()).collect();
+    let value = |sextet: &[u8]| {
+        (0..6).fold(0, |value, place| value << 1 | usize::from(sextet.get(place) == Some(&b'1')))
+    };
+    bits.chunks(6).map(|sextet| char::from(ALPHABET[value(sextet)])).collect()
+}

@@ -1,0 +1,23 @@
+//! What browsers and consent platforms say: TCF and GPP strings, US Privacy strings and GPC.
+//!
+//! Decoders of what strangers send: their time and memory are bounded by the length of the string,
+//! which is bounded itself, and no error repeats any of it.
+
+mod bits;
+mod error;
+mod gpc;
+mod gpp;
+mod tcf;
+mod tcf_ca;
+mod us;
+mod us_layouts;
+mod us_privacy;
+
+pub use bits::{Letters, NumberSet};
+pub use error::SignalError;
+pub use gpc::{GpcSupport, gpc_of_headers, gpc_of_navigator};
+pub use gpp::{GppSection, GppString};
+pub use tcf::{PublisherPurposes, RestrictionType, TcString};
+pub use tcf_ca::TcfCaString;
+pub use us::{UsField, UsSection};
+pub use us_privacy::UsPrivacy;
