@@ -33,20 +33,27 @@
 //! # Ok::<(), custos_core::NameError>(())
 //! ```
 
+mod ages;
 mod book;
 mod event;
 mod import;
 mod ledger;
+mod persons;
+mod requirements;
 pub mod signals;
 mod standing;
 mod status;
 #[cfg(test)]
 mod testing;
+mod topic;
 mod visible;
 
+pub use ages::{AgeLimits, AgeRules, Ages, UnknownAge};
 pub use book::ConsentBook;
 pub use event::ConsentEvent;
 pub use import::{CsvImport, ImportProblem, ImportRow, read_csv};
+pub use requirements::Requirements;
 pub use standing::ConsentState;
 pub use status::{ConsentStatus, ConsentStatusError};
+pub use topic::{ConsentTopic, SeparateConsent};
 pub use visible::RowBasis;

@@ -1,6 +1,6 @@
 //! Small worlds for the tests: few subjects, purposes and instants, so that they collide.
 
-use custos_core::{Purpose, Rid, Timestamp};
+use custos_core::{PersonMap, Purpose, Rid, Timestamp};
 use proptest::prelude::*;
 
 use crate::{ConsentEvent, ConsentStatus};
@@ -51,4 +51,35 @@ pub(crate) fn base64url(bits: &str) -> String {
         (0..6).fold(0, |value, place| value << 1 | usize::from(sextet.get(place) == Some(&b'1')))
     };
     bits.chunks(6).map(|sextet| char::from(ALPHABET[value(sextet)])).collect()
+}
+
+/// Up to `count_max` events of subjects 1 to 6 about `analytics`, its separate consents and what
+/// guardians say about them.
+pub(crate) fn events_on_topics(count_max: usize) -> impl Strategy<Value = Vec<ConsentEvent>> {
+    let names = prop::sample::select(vec![
+        "analytics",
+        "separate",
+        "separate.sharing",
+        "separate.sharing.analytics",
+        "separate.cross_border.analytics",
+        "separate.sharing.marketing",
+        "guardian",
+        "guardian.analytics",
+        "guardian.separate.sharing",
+        "guardian.separate",
+    ]);
+    let on_topic =
+        (event(), names).prop_map(|(event, name)| ConsentEvent { purpose: purpose(name), ..event });
+    prop::collection::vec(on_topic, 0..=count_max)
+}
+
+/// Any division of the subjects 1 to 6 into persons.
+pub(crate) fn person_maps() -> impl Strategy<Value = PersonMap> {
+    prop::collection::vec(0usize..6, 6).prop_map(|labels| {
+        let mut clusters = vec![Vec::new(); 6];
+        for (rid, label) in (1..).zip(labels) {
+            clusters[label].push(Rid::new(rid));
+        }
+        PersonMap::from_clusters(clusters)
+    })
 }
