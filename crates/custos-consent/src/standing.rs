@@ -5,7 +5,6 @@ use std::fmt;
 use custos_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::topic::is_too_wide_for_a_grant;
 use crate::{ConsentEvent, ConsentStatus};
 
 /// What holds for a subject and a purpose at an instant.
@@ -85,12 +84,11 @@ impl Standing {
     pub(crate) const ABSENT: Self =
         Self { granted_at: NEVER, granted_until: FOREVER, ended_at: [NEVER; ENDINGS.len()] };
 
-    /// The standing after this event alone. A grant without authority is none, and neither is one
-    /// for a reserved branch of purposes as a whole.
+    /// The standing after this event alone. A grant that does not count is none.
     pub(crate) fn of(event: &ConsentEvent) -> Self {
         let mut standing = Self::ABSENT;
         let ending = match event.status {
-            ConsentStatus::Given if event.authority && !is_too_wide_for_a_grant(&event.purpose) => {
+            ConsentStatus::Given if event.grants() => {
                 standing.granted_at = event.at;
                 standing.granted_until = event.expires_at.unwrap_or(FOREVER);
                 return standing;

@@ -119,6 +119,19 @@ fn a_few_bits_do_not_become_many_bytes() {
     assert!(disclosed.serialized_size() < 16_384);
 }
 
+#[test]
+fn restrictions_are_as_many_as_purposes_and_types() {
+    // All there can be in the core: 4,095 restrictions of one range each, of nearly all vendors.
+    let mut bits = String::from("000010") + &"0".repeat(207) + &"0".repeat(34) + "111111111111";
+    for entry in 0..4_095 {
+        bits += &format!("{:06b}{:02b}", entry % 64, entry % 3);
+        bits += "000000000001 1 0000000000000001 1111111111111111";
+    }
+    let string: TcString = crate::testing::base64url(&bits).parse().unwrap();
+    assert_eq!(string.publisher_restrictions.len(), 192);
+    assert!(string.publisher_restrictions.values().all(|vendors| vendors.len() == 65_535));
+}
+
 proptest! {
     #[test]
     fn anything_at_all_is_read_or_refused(text in any::<String>()) {
