@@ -142,9 +142,13 @@ impl Limit {
         for subjects in self.reached_at.range(later_than(now)).map(|(_, subjects)| subjects) {
             young |= subjects;
         }
-        let old = persons_of(&(&self.known - &young), persons);
-        let untold = persons_of(&(everyone - &self.known - &self.presumed), persons);
-        persons_of(&young, persons) | (untold - old)
+        let mut below = persons_of(&young, persons);
+        let untold = everyone - &self.known - &self.presumed;
+        if !untold.is_empty() {
+            let old = persons_of(&(&self.known - &young), persons);
+            below |= persons_of(&untold, persons) - old;
+        }
+        below
     }
 }
 

@@ -209,24 +209,25 @@ fn status(string: &TcString, vendor: u16, rule: &TcfRule) -> Option<ConsentStatu
     if rule.consents.is_empty() {
         return None;
     }
-    let consented = |&purpose: &u8| {
+    let consented = |purpose: u8| {
         string.purpose_consents.contains(purpose)
             && !string.restricts(purpose, RestrictionType::NotAllowed, vendor)
             && !string.restricts(purpose, RestrictionType::RequireLegitimateInterest, vendor)
     };
+    let was_asked = |purpose: u8| purpose != 1 || !string.purpose_one_treatment;
     let opted_in = |&feature: &u8| string.special_feature_opt_ins.contains(feature);
-    let all = string.vendor_consents.contains(id)
-        && rule.consents.iter().all(consented)
-        && rule.special_features.iter().all(opted_in);
-    match all {
-        false => Some(ConsentStatus::Refused),
-        true if may_grant(string) => Some(ConsentStatus::Given),
-        // Out of date in form, so that its consents are void; they are no refusals either.
-        true => None,
+    let refused = !string.vendor_consents.contains(id)
+        || rule.consents.iter().any(|&purpose| was_asked(purpose) && !consented(purpose))
+        || !rule.special_features.iter().all(opted_in);
+    if refused {
+        return Some(ConsentStatus::Refused);
     }
+    // Consents that are void, or were not asked for, are no refusals either.
+    let counts = may_grant(string) && rule.consents.iter().all(|&purpose| was_asked(purpose));
+    counts.then_some(ConsentStatus::Given)
 }
 
-/// Whether the framework lets consents of the string count.
+/// Whether the string is of a form whose consents the framework still lets count.
 fn may_grant(string: &TcString) -> bool {
     let tells_vendors = string.vendors_disclosed.is_some();
     string.is_service_specific && (tells_vendors || string.last_updated < DISCLOSURE_SINCE)

@@ -132,6 +132,18 @@ fn a_string_that_does_not_speak_about_us_says_nothing() {
 }
 
 #[test]
+fn where_purpose_1_was_not_asked_about_nothing_that_needs_it_is_granted_or_refused() {
+    let untold = TcString {
+        purpose_one_treatment: true,
+        purpose_consents: numbers(24, Some(1)),
+        ..agreed()
+    };
+    assert_eq!(said(&untold), [("personalize".to_owned(), ConsentStatus::Given)]);
+    let no = TcString { purpose_consents: numbers(24, Some(4)), ..untold };
+    assert_eq!(said_about(&no, "marketing.advertising"), Some(ConsentStatus::Refused));
+}
+
+#[test]
 fn consents_in_a_form_that_is_out_of_date_are_void() {
     assert_eq!(DISCLOSURE_SINCE, time("2026-02-28T00:00:00Z"));
     let old = TcString {
