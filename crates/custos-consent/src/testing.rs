@@ -68,8 +68,13 @@ pub(crate) fn events_on_topics(count_max: usize) -> impl Strategy<Value = Vec<Co
         "guardian.separate.sharing",
         "guardian.separate",
     ]);
-    let on_topic =
-        (event(), names).prop_map(|(event, name)| ConsentEvent { purpose: purpose(name), ..event });
+    // Grants are what all the rest takes back, so there are more of them than of any other.
+    let said = |(event, name, is_grant): (ConsentEvent, &str, bool)| ConsentEvent {
+        purpose: purpose(name),
+        status: if is_grant { ConsentStatus::Given } else { event.status },
+        ..event
+    };
+    let on_topic = (event(), names, prop::bool::weighted(0.6)).prop_map(said);
     prop::collection::vec(on_topic, 0..=count_max)
 }
 

@@ -137,6 +137,14 @@ mod tests {
     }
 
     #[test]
+    fn no_grant_is_for_a_reserved_branch_as_a_whole() {
+        let is_too_wide = |name: &str| is_too_wide_for_a_grant(&name.parse().unwrap());
+        assert!(["guardian", "separate", "guardian.separate"].into_iter().all(is_too_wide));
+        let narrow = ["guardian.marketing", "separate.sharing", "guardian.separate.sharing", "x"];
+        assert!(!narrow.into_iter().any(is_too_wide));
+    }
+
+    #[test]
     fn a_purpose_too_long_to_be_consented_to_separately_has_no_name() {
         let long: Purpose = "a".repeat(119).parse().unwrap();
         let topic = ConsentTopic { by_guardian: true, ..ConsentTopic::own(long) };

@@ -99,6 +99,13 @@ fn what_the_standard_does_not_allow_is_refused() {
     assert_eq!(parse(&format!("{EMPTY}.AAAA")), SignalError::Malformed("segment type"));
     assert_eq!(parse(&format!("{EMPTY}.IAAA.IAAA")), SignalError::Malformed("list of segments"));
     assert_eq!(parse(&format!("{EMPTY}.")), SignalError::Truncated);
+    // A range from vendor 0, and one that ends before it begins.
+    for range in ["0000000000000000 0000000000000001", "0000000000000010 0000000000000001"] {
+        let bits = format!("001 0000000000000010 1 000000000001 1 {range}");
+        let segment = crate::testing::base64url(&bits);
+        let malformed = SignalError::Malformed("range of vendors");
+        assert_eq!(parse(&format!("{EMPTY}.{segment}")), malformed);
+    }
     assert_eq!(parse(&"A".repeat(65_537)), SignalError::TooLong);
 }
 
