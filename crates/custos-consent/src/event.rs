@@ -4,6 +4,7 @@ use custos_core::{Purpose, Rid, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ConsentStatus;
+use crate::topic::is_too_wide_for_a_grant;
 
 /// An event of a consent record after ISO/IEC TS 27560.
 ///
@@ -26,4 +27,14 @@ pub struct ConsentEvent {
     pub channel: Option<String>,
     /// Whether the source may record a grant; any source may record a refusal.
     pub authority: bool,
+}
+
+impl ConsentEvent {
+    /// Whether it is a grant that counts: one that its source may record, and that is not for a
+    /// reserved branch of purposes as a whole.
+    pub(crate) fn grants(&self) -> bool {
+        self.status == ConsentStatus::Given
+            && self.authority
+            && !is_too_wide_for_a_grant(&self.purpose)
+    }
 }

@@ -1,11 +1,14 @@
 //! Consent records and events, compiled to states and subject bitmaps per purpose and epoch.
 //!
-//! Events follow ISO/IEC TS 27560. This crate does no I/O beyond reading what it is handed, takes
-//! the time as a value, and does not know policies: which purposes rest on consent is the
-//! caller's [`RowBasis`].
+//! Events and records follow ISO/IEC TS 27560. This crate does no I/O beyond reading what it is
+//! handed, takes the time as a value, signs nothing, and does not know policies: which purposes
+//! rest on consent is the caller's [`RowBasis`], what else they ask for the caller's
+//! [`Requirements`].
 //!
 //! Read first: [`ConsentEvent`] (what happened), [`ConsentBook`] (what holds now, and who is
-//! visible because of it) and [`read_csv`] (events out of a file).
+//! visible because of it) and [`ConsentTopic`] (how an event tells of separate consents and
+//! guardians). Events come out of a file by [`read_csv`] and out of what browsers say by
+//! [`signals`]; they go into a [`ConsentRecord`], and to the person as a [`ConsentReceipt`].
 //!
 //! ```
 //! use custos_consent::{ConsentBook, ConsentEvent, ConsentState, ConsentStatus, RowBasis};
@@ -33,19 +36,32 @@
 //! # Ok::<(), custos_core::NameError>(())
 //! ```
 
+mod ages;
 mod book;
 mod event;
 mod import;
 mod ledger;
+mod persons;
+mod record;
+mod requirements;
+pub mod signals;
 mod standing;
 mod status;
 #[cfg(test)]
 mod testing;
+mod topic;
 mod visible;
 
+pub use ages::{AgeLimits, AgeRules, Ages, UnknownAge};
 pub use book::ConsentBook;
 pub use event::ConsentEvent;
 pub use import::{CsvImport, ImportProblem, ImportRow, read_csv};
+pub use record::{
+    ConsentReceipt, ConsentRecord, Party, PiiInformation, PiiProcessing, RECORD_SCHEMA,
+    RecordEntity, RecordEvent, RecordTerms,
+};
+pub use requirements::Requirements;
 pub use standing::ConsentState;
 pub use status::{ConsentStatus, ConsentStatusError};
+pub use topic::{ConsentTopic, SeparateConsent};
 pub use visible::RowBasis;

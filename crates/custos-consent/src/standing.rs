@@ -84,11 +84,11 @@ impl Standing {
     pub(crate) const ABSENT: Self =
         Self { granted_at: NEVER, granted_until: FOREVER, ended_at: [NEVER; ENDINGS.len()] };
 
-    /// The standing after this event alone. A grant without authority is none.
+    /// The standing after this event alone. A grant that does not count is none.
     pub(crate) fn of(event: &ConsentEvent) -> Self {
         let mut standing = Self::ABSENT;
         let ending = match event.status {
-            ConsentStatus::Given if event.authority => {
+            ConsentStatus::Given if event.grants() => {
                 standing.granted_at = event.at;
                 standing.granted_until = event.expires_at.unwrap_or(FOREVER);
                 return standing;

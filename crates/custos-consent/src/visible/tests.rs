@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, event, events, purpose};
+use crate::persons::PERSONS_LOOKED_UP_MAX;
+use crate::testing::{at, event, events, person_maps, purpose};
 use crate::{ConsentEvent, ConsentStatus};
 
 const BASES: [RowBasis; 4] =
@@ -9,17 +10,6 @@ const BASES: [RowBasis; 4] =
 
 fn everyone() -> RoaringBitmap {
     (1..8).collect()
-}
-
-/// Any division of the subjects 1 to 6 into persons.
-fn person_maps() -> impl Strategy<Value = PersonMap> {
-    prop::collection::vec(0usize..6, 6).prop_map(|labels| {
-        let mut clusters = vec![Vec::new(); 6];
-        for (rid, label) in (1..).zip(labels) {
-            clusters[label].push(Rid::new(rid));
-        }
-        PersonMap::from_clusters(clusters)
-    })
 }
 
 /// The merge rule, person by person.
