@@ -109,6 +109,11 @@ impl Bases {
         Self { by_jurisdiction: BTreeMap::new(), strictest: LegalBasis::Consent }
     }
 
+    /// The basis in jurisdictions that are not known.
+    pub(crate) const fn elsewhere(&self) -> LegalBasis {
+        self.strictest
+    }
+
     /// The basis in a jurisdiction; in one that is not known, the strictest of all.
     pub(crate) fn in_jurisdiction(&self, place: &str) -> LegalBasis {
         self.by_jurisdiction.get(place).copied().unwrap_or(self.strictest)

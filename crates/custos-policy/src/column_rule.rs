@@ -58,6 +58,24 @@ impl Mask {
     }
 }
 
+impl ColumnRule {
+    /// Whether more of a column is shown than under another rule. Of two masks neither shows more.
+    pub(crate) const fn shows_more_than(self, other: Self) -> bool {
+        self.hiding() < other.hiding()
+    }
+
+    /// How much is hidden, as a rank.
+    const fn hiding(self) -> u8 {
+        match self {
+            Self::Clear => 0,
+            Self::Masked(Mask::Null) => 3,
+            Self::Masked(_) => 1,
+            Self::Tokenised => 2,
+            Self::Absent => 4,
+        }
+    }
+}
+
 impl fmt::Display for ColumnRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

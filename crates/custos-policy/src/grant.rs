@@ -53,8 +53,8 @@ pub struct ReadGrant {
     pub(crate) columns: BTreeMap<String, ColumnGrant>,
     pub(crate) bases: Arc<Bases>,
     pub(crate) rows: RowRule,
-    pub(crate) event_time: Option<EventTime>,
-    pub(crate) retention: Vec<String>,
+    pub(crate) event_time: Option<Box<EventTime>>,
+    pub(crate) retention: Box<[String]>,
     pub(crate) version: PolicyVersion,
     pub(crate) expires_at: Timestamp,
     pub(crate) determined_by: Vec<String>,
@@ -154,7 +154,7 @@ impl ReadGrant {
 
     /// The column that must be read to tell which rows are visible.
     fn aging(&self) -> Option<&EventTime> {
-        self.event_time.as_ref().filter(|_| self.rows.reads_event_time())
+        self.event_time.as_deref().filter(|_| self.rows.reads_event_time())
     }
 }
 

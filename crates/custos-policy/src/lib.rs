@@ -52,6 +52,7 @@ mod column_rule;
 mod dataset;
 mod decision;
 mod document;
+mod explanation;
 mod files;
 mod grant;
 mod maintenance;
@@ -69,6 +70,10 @@ pub use categories::CategoryNode;
 pub use column_rule::{ColumnRule, Mask};
 pub use dataset::{Dataset, DatasetColumn};
 pub use decision::{Decision, Denial, DenialReason};
+pub use explanation::{
+    ExplainedBasis, ExplainedColumn, ExplainedDenial, ExplainedRows, Explanation, Remedy,
+    RuleEffect, RuleReference, TriedPurpose, Unruled,
+};
 pub use files::{PolicyFiles, PolicyFilesError, PolicyVersion};
 pub use grant::ReadGrant;
 pub use maintenance::{MaintenanceGrant, MaintenanceJob};

@@ -1,6 +1,7 @@
 //! All policies together, and the decisions they give.
 
 mod evaluate;
+mod explain;
 
 use std::fmt;
 use std::sync::Arc;

@@ -102,10 +102,10 @@ impl PolicySet {
                 event_time_from: window.event_time_from,
                 undated_visible: window.undated_visible,
             },
-            event_time: dataset
-                .event_time_column()
-                .map(|column| EventTime { column: column.name.clone(), class: column.class }),
-            retention: window.determined_by,
+            event_time: dataset.event_time_column().map(|column| {
+                Box::new(EventTime { column: column.name.clone(), class: column.class })
+            }),
+            retention: window.determined_by.into(),
             version: self.version.clone(),
             expires_at: now.plus_seconds(GRANT_SECONDS),
         })

@@ -1,5 +1,6 @@
 //! The shipped policies decide as they should.
 
+mod explain;
 mod mistakes;
 
 use custos_consent::RowBasis;
@@ -10,6 +11,7 @@ use super::*;
 use crate::basis::{LegalBasis, RowRule};
 use crate::column_rule::{ColumnRule, Mask};
 use crate::dataset::DatasetColumn;
+use crate::explanation::{Explanation, RuleReference};
 use crate::grant::ReadGrant;
 use crate::purposes::OutputMode;
 
