@@ -30,6 +30,8 @@ pub(crate) struct Access {
     names: Names,
     roles: BTreeSet<String>,
     stated: BTreeMap<String, Stated>,
+    /// The principals that rules name.
+    named: BTreeSet<String>,
     cache: Mutex<Cache>,
 }
 
@@ -122,6 +124,11 @@ impl Access {
     /// The roles that the rules know.
     pub(crate) const fn roles(&self) -> &BTreeSet<String> {
         &self.roles
+    }
+
+    /// The principals that rules name, by id.
+    pub(crate) const fn named(&self) -> &BTreeSet<String> {
+        &self.named
     }
 
     /// What a rule says and where, by its id.

@@ -51,6 +51,7 @@ mod categories;
 mod column_rule;
 mod dataset;
 mod decision;
+mod diff;
 mod document;
 mod explanation;
 mod files;
@@ -70,6 +71,7 @@ pub use categories::CategoryNode;
 pub use column_rule::{ColumnRule, Mask};
 pub use dataset::{Dataset, DatasetColumn};
 pub use decision::{Decision, Denial, DenialReason};
+pub use diff::{Affected, Change, HeadCount, PolicyDiff, Section, ShownColumn};
 pub use explanation::{
     ExplainedBasis, ExplainedColumn, ExplainedDenial, ExplainedRows, Explanation, Remedy,
     RuleEffect, RuleReference, TriedPurpose, Unruled,

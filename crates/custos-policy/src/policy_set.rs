@@ -193,6 +193,25 @@ impl PolicySet {
         self.access.roles().iter().map(String::as_str)
     }
 
+    /// One principal for each role, named like it, and those whom access rules name.
+    ///
+    /// What a change of the policies opens to somebody with one role, it opens to one of these.
+    pub fn representatives(&self) -> Vec<Principal> {
+        let of_role = |role: &String| {
+            // A role may have a name that no principal can have.
+            let id = role.parse().or_else(|_| "anybody".parse()).ok()?;
+            Some(Principal { id, roles: vec![role.clone()] })
+        };
+        let named = self.access.named().iter();
+        let named = named.filter_map(|id| Some(Principal { id: id.parse().ok()?, roles: vec![] }));
+        self.access.roles().iter().filter_map(of_role).chain(named).collect()
+    }
+
+    /// The jurisdictions that some regime names, in order.
+    pub(crate) fn jurisdictions(&self) -> impl Iterator<Item = &str> {
+        self.regimes.jurisdictions().into_iter()
+    }
+
     /// The version of the texts.
     pub const fn version(&self) -> &PolicyVersion {
         &self.version

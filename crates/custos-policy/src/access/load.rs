@@ -50,8 +50,22 @@ impl Access {
         }
         let ((_, roles), names, entities) = (schema?, names?, entities?);
         let (rules, stated) = rules?;
+        let named = rules
+            .policies()
+            .flat_map(Policy::entity_literals)
+            .filter(|name| name.type_name().basename() == "Principal")
+            .map(|name| name.id().unescaped().to_owned())
+            .collect();
         let cache = Mutex::new(HashMap::new());
-        (problems.len() == before).then_some(Self { rules, entities, names, roles, stated, cache })
+        (problems.len() == before).then_some(Self {
+            rules,
+            entities,
+            names,
+            roles,
+            stated,
+            named,
+            cache,
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! The shipped policies decide as they should.
 
+mod diff;
 mod explain;
 mod mistakes;
+
+use std::sync::LazyLock;
 
 use custos_consent::RowBasis;
 use custos_core::{ColumnKind, KeyClass};
@@ -43,6 +46,9 @@ fn with(file: &str, change: impl Fn(&str) -> String) -> PolicyFiles {
 fn with_rule(rule: &str) -> PolicyFiles {
     with("access.cedar", |text| format!("{text}\n{rule}"))
 }
+
+/// The shipped policies, loaded once for tests that ask a lot.
+static SHIPPED: LazyLock<PolicySet> = LazyLock::new(|| load(&shipped()));
 
 fn load(files: &PolicyFiles) -> PolicySet {
     PolicySet::load(files).unwrap_or_else(|problems| {

@@ -1,11 +1,7 @@
 //! Explanations say what was decided, and why.
 
-use std::sync::LazyLock;
-
 use super::*;
 use crate::explanation::{Remedy, RuleEffect, Unruled};
-
-static SHIPPED: LazyLock<PolicySet> = LazyLock::new(|| load(&shipped()));
 
 fn explain(policies: &PolicySet, role: &str, key: &str, dataset: &Dataset) -> Explanation {
     policies.explain(&principal(&[role]), &purpose(key), dataset, NOW)
