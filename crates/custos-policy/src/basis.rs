@@ -58,6 +58,16 @@ pub(crate) const fn name_of(rows: RowBasis) -> &'static str {
     }
 }
 
+/// What goes after `people` for what [`name_of`] names.
+pub(crate) fn in_words(name: &str) -> &'static str {
+    match name {
+        "needs_grant" => "who gave consent",
+        "unless_objected" => "who did not object",
+        "unless_restricted" => "whose data is not restricted",
+        _ => "whatever they said",
+    }
+}
+
 /// Which rows of a table a grant shows, by the consent state of the person they are about and by
 /// the time of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,7 +9,8 @@
 //! needed and how old a row may be), tables beyond the [`Dataset`] it is handed, clocks, files other
 //! than policies.
 //!
-//! Read first: [`PolicySet`], [`Decision`], [`ReadGrant`].
+//! Read first: [`PolicySet`], [`Decision`], [`ReadGrant`]; for people, [`Explanation`] and
+//! [`PolicyDiff`].
 //!
 //! ```
 //! use custos_core::{KeyClass, Timestamp};

@@ -5,6 +5,7 @@ use std::fmt;
 use custos_core::{TableName, Timestamp};
 
 use super::{Affected, Change, PolicyDiff, Section, ShownColumn};
+use crate::basis::in_words;
 
 impl fmt::Display for PolicyDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +82,7 @@ impl fmt::Display for Told<'_> {
                 write!(f, "column `{column}` of `{table}` is {to}, was {from}")
             }
             Change::People { tables, from, to, people } => {
-                let (to, from) = (asked(to), asked(from));
+                let (to, from) = (in_words(to), in_words(from));
                 let by = self.more_or_fewer(*people);
                 write!(
                     f,
@@ -130,16 +131,6 @@ fn shown(columns: &[ShownColumn]) -> String {
     }
     let columns = columns.iter().map(|column| format!("`{}` {}", column.name, column.shown));
     columns.collect::<Vec<_>>().join(", ")
-}
-
-/// What is asked of people, in words.
-fn asked(rows: &str) -> &'static str {
-    match rows {
-        "needs_grant" => "who gave consent",
-        "unless_objected" => "who did not object",
-        "unless_restricted" => "whose data is not restricted",
-        _ => "whatever they said",
-    }
 }
 
 fn since(from: Option<Timestamp>) -> String {

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     ExplainedColumn, ExplainedRows, Explanation, Remedy, RuleEffect, RuleReference, Unruled,
 };
+use crate::basis::in_words;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +95,7 @@ impl fmt::Display for ExplainedColumn {
 
 impl fmt::Display for ExplainedRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  of people: {}", self.people)?;
+        writeln!(f, "  of people {}", in_words(self.people))?;
         writeln!(f, "  about nobody in particular: {}", seen(self.unattributed))?;
         match (self.event_time_from, &self.event_time) {
             (None, _) => writeln!(f, "  of any age")?,

@@ -93,7 +93,7 @@ fn people_and_programs_read_the_same() {
         "consent in `cn`, which counts here",
         "`essential.service` is denied: the principal may not act for the purpose",
         "give `shoe_size` a category of categories.yaml",
-        "of people: needs_grant",
+        "of people who gave consent",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
