@@ -69,6 +69,10 @@ impl Contract {
             purposes: self.purposes.clone(),
             unattributed_visible: self.unattributed == Unattributed::Visible,
             jurisdiction: self.jurisdiction.clone().unwrap_or_else(|| UNKNOWN_JURISDICTION.into()),
+            event_time: self
+                .event_time
+                .and_then(|at| self.columns.get(at))
+                .map(|column| column.name.clone()),
         })
     }
 
@@ -171,6 +175,8 @@ pub fn vault_dataset(purposes: Vec<Purpose>) -> Result<Dataset, NameError> {
         purposes,
         unattributed_visible: false,
         jurisdiction: UNKNOWN_JURISDICTION.to_owned(),
+        // Identifiers say when they were seen, but they live with the rows that they came with.
+        event_time: None,
     })
 }
 

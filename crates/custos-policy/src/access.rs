@@ -3,7 +3,7 @@
 mod load;
 mod names;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cedar_policy::{
@@ -13,7 +13,7 @@ use cedar_policy::{
 use custos_core::{DataCategory, Purpose};
 
 use self::names::{Names, action_of_level};
-use crate::grant::ColumnRule;
+use crate::column_rule::ColumnRule;
 use crate::principal::{Principal, Right};
 
 /// Answers are kept up to this many, and then forgotten all at once.
@@ -29,7 +29,17 @@ pub(crate) struct Access {
     entities: Entities,
     names: Names,
     roles: BTreeSet<String>,
+    stated: BTreeMap<String, Stated>,
+    /// The principals that rules name.
+    named: BTreeSet<String>,
     cache: Mutex<Cache>,
+}
+
+/// What a rule says and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stated {
+    pub(crate) permits: bool,
+    pub(crate) line: Option<u32>,
 }
 
 /// Everything about a request but its columns.
@@ -114,6 +124,16 @@ impl Access {
     /// The roles that the rules know.
     pub(crate) const fn roles(&self) -> &BTreeSet<String> {
         &self.roles
+    }
+
+    /// The principals that rules name, by id.
+    pub(crate) const fn named(&self) -> &BTreeSet<String> {
+        &self.named
+    }
+
+    /// What a rule says and where, by its id.
+    pub(crate) fn stated(&self, rule: &str) -> Option<Stated> {
+        self.stated.get(rule).copied()
     }
 
     /// Starts asking about one request.

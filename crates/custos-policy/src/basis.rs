@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use custos_consent::RowBasis;
+use custos_core::Timestamp;
 
 /// Why processing is lawful, from the least to the most that it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,13 +48,46 @@ impl LegalBasis {
     }
 }
 
-/// Which rows of a table a grant shows, by the consent state of the person they are about.
+/// The name of what a legal basis asks of people, in tests, explanations and diffs.
+pub(crate) const fn name_of(rows: RowBasis) -> &'static str {
+    match rows {
+        RowBasis::NeedsGrant => "needs_grant",
+        RowBasis::UnlessObjected => "unless_objected",
+        RowBasis::UnlessRestricted => "unless_restricted",
+        RowBasis::Always => "always",
+    }
+}
+
+/// What goes after `people` for what [`name_of`] names.
+pub(crate) fn in_words(name: &str) -> &'static str {
+    match name {
+        "needs_grant" => "who gave consent",
+        "unless_objected" => "who did not object",
+        "unless_restricted" => "whose data is not restricted",
+        _ => "whatever they said",
+    }
+}
+
+/// Which rows of a table a grant shows, by the consent state of the person they are about and by
+/// the time of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowRule {
     /// What the legal basis asks of people whose own jurisdiction is not known.
     pub basis: RowBasis,
     /// Whether rows without subject are visible.
     pub unattributed_visible: bool,
+    /// The earliest event time of rows that retention still lets be shown, the start of a day in
+    /// UTC; none when rows of any age may be.
+    pub event_time_from: Option<Timestamp>,
+    /// Whether rows without event time are visible.
+    pub undated_visible: bool,
+}
+
+impl RowRule {
+    /// Whether the event time of rows must be looked at at all.
+    pub const fn reads_event_time(self) -> bool {
+        self.event_time_from.is_some() || !self.undated_visible
+    }
 }
 
 /// The legal bases of a purpose by jurisdiction.
@@ -83,6 +117,11 @@ impl Bases {
     /// Consent everywhere.
     pub(crate) const fn strictest() -> Self {
         Self { by_jurisdiction: BTreeMap::new(), strictest: LegalBasis::Consent }
+    }
+
+    /// The basis in jurisdictions that are not known.
+    pub(crate) const fn elsewhere(&self) -> LegalBasis {
+        self.strictest
     }
 
     /// The basis in a jurisdiction; in one that is not known, the strictest of all.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use custos_core::DataCategory;
 
+use crate::column_rule::{ColumnRule, Mask};
 use crate::document::Node;
-use crate::grant::{ColumnRule, Mask};
 use crate::problem::{Problem, Reporter};
 use crate::tree::{Entries, parent};
 
@@ -23,16 +23,6 @@ pub struct CategoryNode {
     /// How values look to those who may only see them masked: masked, or as a token.
     pub masked: ColumnRule,
 }
-
-const MASKS: [(&str, ColumnRule); 7] = [
-    ("null", ColumnRule::Masked(Mask::Null)),
-    ("email", ColumnRule::Masked(Mask::Email)),
-    ("phone", ColumnRule::Masked(Mask::Phone)),
-    ("name", ColumnRule::Masked(Mask::Name)),
-    ("national_id", ColumnRule::Masked(Mask::NationalId)),
-    ("address", ColumnRule::Masked(Mask::Address)),
-    ("token", ColumnRule::Tokenised),
-];
 
 /// The tree of data categories.
 #[derive(Debug, Default)]
@@ -94,7 +84,9 @@ impl Reporter<'_> {
         let name = self.required_text(section, "name");
         let description = self.required_text(section, "description");
         let special = self.flag(section, "special");
-        let masked = section.field("default_mask").and_then(|node| self.choice(node, &MASKS));
+        let mut masks = vec![("token", ColumnRule::Tokenised)];
+        masks.extend(Mask::NAMED.map(|(name, mask)| (name, ColumnRule::Masked(mask))));
+        let masked = section.field("default_mask").and_then(|node| self.choice(node, &masks));
         Some(Entry {
             key: key?,
             name: name.unwrap_or_default().to_owned(),

@@ -15,6 +15,21 @@ pub struct Dataset {
     pub unattributed_visible: bool,
     /// The jurisdiction of people whose own is not known, such as `cn`.
     pub jurisdiction: String,
+    /// The column that says when the thing happened, from which rows age; none when they do not.
+    pub event_time: Option<String>,
+}
+
+impl Dataset {
+    /// The column that rows age by.
+    pub(crate) fn event_time_column(&self) -> Option<&DatasetColumn> {
+        let name = self.event_time.as_ref()?;
+        self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// The categories of all columns.
+    pub(crate) fn categories(&self) -> Vec<&DataCategory> {
+        self.columns.iter().filter_map(|column| column.category.as_ref()).collect()
+    }
 }
 
 /// One column of a [`Dataset`].

@@ -42,6 +42,9 @@ pub enum DenialReason {
     /// The principal does not have the right.
     #[error("the principal does not have the right")]
     RightNotHeld,
+    /// No retention rule says how long the rows may be shown and kept.
+    #[error("no retention rule covers the table and purpose")]
+    RetentionMissing,
     /// A rule could not be evaluated.
     #[error("an access rule could not be evaluated")]
     EvaluationError,
@@ -61,6 +64,9 @@ impl Classify for Denial {
                 "add the purpose to the source's contract, if it was"
             }
             DenialReason::RightNotHeld => "ask somebody whose role has the right",
+            DenialReason::RetentionMissing => {
+                "add rules with `show` and `keep` for it to retention.yaml"
+            }
             DenialReason::EvaluationError => "correct the rule in access.cedar",
         };
         Some(hint.to_owned())

@@ -6,38 +6,9 @@ use std::sync::Arc;
 use custos_core::{KeyClass, PrincipalId, Purpose, TableName, Timestamp};
 
 use crate::basis::{Bases, LegalBasis, RowRule};
+use crate::column_rule::ColumnRule;
 use crate::files::PolicyVersion;
 use crate::purposes::OutputMode;
-
-/// How a column is shown, from most to least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ColumnRule {
-    /// As it is.
-    Clear,
-    /// With most of it blotted out.
-    Masked(Mask),
-    /// As a keyed token that is equal for equal values.
-    Tokenised,
-    /// Not at all: the column is not part of the table.
-    Absent,
-}
-
-/// What is left of a masked value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mask {
-    /// What tells e-mail addresses apart at a glance.
-    Email,
-    /// The first and last digits of a telephone number.
-    Phone,
-    /// The first character of a name.
-    Name,
-    /// The ends of a document number.
-    NationalId,
-    /// The coarse part of an address.
-    Address,
-    /// Nothing.
-    Null,
-}
 
 /// What was decided about one column.
 #[derive(Debug)]
@@ -45,6 +16,13 @@ pub(crate) struct ColumnGrant {
     pub(crate) rule: ColumnRule,
     pub(crate) class: KeyClass,
     pub(crate) determined_by: Arc<[String]>,
+}
+
+/// The column that rows age by.
+#[derive(Debug)]
+pub(crate) struct EventTime {
+    pub(crate) column: String,
+    pub(crate) class: KeyClass,
 }
 
 /// Leave to read one table, for one purpose, under one version of the policy.
@@ -75,6 +53,8 @@ pub struct ReadGrant {
     pub(crate) columns: BTreeMap<String, ColumnGrant>,
     pub(crate) bases: Arc<Bases>,
     pub(crate) rows: RowRule,
+    pub(crate) event_time: Option<Box<EventTime>>,
+    pub(crate) retention: Box<[String]>,
     pub(crate) version: PolicyVersion,
     pub(crate) expires_at: Timestamp,
     pub(crate) determined_by: Vec<String>,
@@ -111,9 +91,11 @@ impl ReadGrant {
         self.columns.iter().map(|(name, column)| (name.as_str(), column.rule))
     }
 
-    /// Whether the key of a class may be unwrapped: some column of it is not absent.
+    /// Whether the key of a class may be unwrapped: some column of it is not absent, or says how old
+    /// rows are.
     pub fn opens(&self, class: KeyClass) -> bool {
         class == KeyClass::Core
+            || self.aging().is_some_and(|time| time.class == class)
             || self
                 .columns
                 .values()
@@ -128,6 +110,26 @@ impl ReadGrant {
     /// Which rows are visible.
     pub const fn rows(&self) -> RowRule {
         self.rows
+    }
+
+    /// The column that [`RowRule::event_time_from`] is held against; none when the table has none,
+    /// and so no row has an event time.
+    ///
+    /// The scan may read it to tell which rows are visible even where [`Self::column`] says that it
+    /// is absent from what is shown.
+    pub fn event_time(&self) -> Option<&str> {
+        self.event_time.as_ref().map(|time| time.column.as_str())
+    }
+
+    /// Whether the scan may read a column: because it is shown, or because it says how old rows are.
+    pub fn reads(&self, name: &str) -> bool {
+        self.column(name) != ColumnRule::Absent
+            || self.aging().is_some_and(|time| time.column == name)
+    }
+
+    /// The ids of the retention rules that bound the event time, in order.
+    pub fn rows_determined_by(&self) -> &[String] {
+        &self.retention
     }
 
     /// The policy it was given under.
@@ -148,6 +150,11 @@ impl ReadGrant {
     /// The ids of the rules that determined how a column is shown; none when no rule permits it.
     pub fn column_determined_by(&self, name: &str) -> &[String] {
         self.columns.get(name).map_or(&[], |column| &column.determined_by)
+    }
+
+    /// The column that must be read to tell which rows are visible.
+    fn aging(&self) -> Option<&EventTime> {
+        self.event_time.as_deref().filter(|_| self.rows.reads_event_time())
     }
 }
 

@@ -1,14 +1,16 @@
 //! `policies/` in, decisions out; the only mint of [`ReadGrant`] and [`MaintenanceGrant`].
 //!
-//! Loads purposes, data categories, regimes and Cedar access rules, reports every mistake in them
+//! Loads purposes, data categories, regimes, retention and Cedar access rules, reports every mistake in them
 //! with file, line and remedy, and decides who may read which columns of a table for which purpose.
 //! Missing means deny, a forbid wins over every permit, and a rule that fails to evaluate denies the
 //! request (plain Cedar skips it).
 //!
 //! What it does not know: people, rows and their consents (a [`RowRule`] only says which consent is
-//! needed), tables beyond the [`Dataset`] it is handed, clocks, files other than policies, retention.
+//! needed and how old a row may be), tables beyond the [`Dataset`] it is handed, clocks, files other
+//! than policies.
 //!
-//! Read first: [`PolicySet`], [`Decision`], [`ReadGrant`].
+//! Read first: [`PolicySet`], [`Decision`], [`ReadGrant`]; for people, [`Explanation`] and
+//! [`PolicyDiff`].
 //!
 //! ```
 //! use custos_core::{KeyClass, Timestamp};
@@ -30,6 +32,7 @@
 //!     purposes: vec!["analytics".parse()?],
 //!     unattributed_visible: false,
 //!     jurisdiction: "eu".into(),
+//!     event_time: None,
 //! };
 //! let ana = Principal { id: "ana".parse()?, roles: vec!["analyst".into()] };
 //! let now = Timestamp::from_micros(0);
@@ -46,9 +49,12 @@
 mod access;
 mod basis;
 mod categories;
+mod column_rule;
 mod dataset;
 mod decision;
+mod diff;
 mod document;
+mod explanation;
 mod files;
 mod grant;
 mod maintenance;
@@ -58,14 +64,21 @@ mod principal;
 mod problem;
 mod purposes;
 mod regimes;
+mod retention;
 mod tree;
 
 pub use basis::{LegalBasis, RowRule};
 pub use categories::CategoryNode;
+pub use column_rule::{ColumnRule, Mask};
 pub use dataset::{Dataset, DatasetColumn};
 pub use decision::{Decision, Denial, DenialReason};
+pub use diff::{Affected, Change, HeadCount, PolicyDiff, Section, ShownColumn};
+pub use explanation::{
+    ExplainedBasis, ExplainedColumn, ExplainedDenial, ExplainedRows, Explanation, Remedy,
+    RuleEffect, RuleReference, TriedPurpose, Unruled,
+};
 pub use files::{PolicyFiles, PolicyFilesError, PolicyVersion};
-pub use grant::{ColumnRule, Mask, ReadGrant};
+pub use grant::ReadGrant;
 pub use maintenance::{MaintenanceGrant, MaintenanceJob};
 pub use policy_set::PolicySet;
 pub use policy_test::TestOutcome;
@@ -73,3 +86,4 @@ pub use principal::{Principal, Right};
 pub use problem::Problem;
 pub use purposes::{OutputMode, PurposeNode};
 pub use regimes::{Deadline, DeadlineUnit, Regime};
+pub use retention::{Deletion, Period, PeriodError, RetentionRule, Showing, Term};

@@ -1,27 +1,25 @@
 //! All policies together, and the decisions they give.
 
-use std::collections::BTreeMap;
+mod evaluate;
+mod explain;
+
 use std::fmt;
 use std::sync::Arc;
 
-use custos_core::{DataCategory, KeyClass, Purpose, TableName, Timestamp};
+use custos_core::{DataCategory, Purpose, TableName, Timestamp};
 
-use crate::access::{Access, Asking, Circumstances, Failure, Values};
-use crate::basis::{LegalBasis, RowRule};
+use crate::access::{Access, Circumstances, Failure};
 use crate::categories::{Categories, CategoryNode};
-use crate::dataset::{Dataset, DatasetColumn};
+use crate::dataset::Dataset;
 use crate::decision::{Decision, Denial, DenialReason};
 use crate::files::{PolicyFiles, PolicyVersion};
-use crate::grant::{ColumnGrant, ColumnRule, ReadGrant, rules_of};
 use crate::maintenance::{MaintenanceGrant, MaintenanceJob};
 use crate::policy_test::{self, TestOutcome};
 use crate::principal::{Principal, Right};
 use crate::problem::{Problem, Reporter};
 use crate::purposes::{PurposeNode, Purposes};
 use crate::regimes::{Regime, Regimes};
-
-/// A grant holds as long as the longest query does by default.
-const GRANT_SECONDS: i64 = 60;
+use crate::retention::{Deletion, Known, Retention, RetentionRule};
 
 /// All policies of one version; gives decisions, and alone mints grants.
 pub struct PolicySet {
@@ -29,6 +27,7 @@ pub struct PolicySet {
     purposes: Purposes,
     categories: Categories,
     regimes: Regimes,
+    retention: Retention,
     access: Access,
 }
 
@@ -58,16 +57,23 @@ impl PolicySet {
         let categories_text = text(Categories::FILE);
         let schema_text = text(Access::SCHEMA_FILE);
         let rules_text = text(Access::RULES_FILE);
+        let retention_text = text(Retention::FILE);
         if !problems.is_empty() {
             return Err(problems);
         }
         let regimes = Regimes::read(regimes_text, &mut problems);
         let purposes = Purposes::read(purposes_text, &regimes.jurisdictions(), &mut problems);
         let categories = Categories::read(categories_text, &mut problems);
+        let known = Known {
+            purposes: &purposes,
+            categories: &categories,
+            jurisdictions: &regimes.jurisdictions(),
+        };
+        let retention = Retention::read(retention_text, known, &mut problems);
         let access = Access::read(rules_text, schema_text, &purposes, &categories, &mut problems);
         if let Some(access) = access {
             let version = files.version();
-            let policies = Self { version, purposes, categories, regimes, access };
+            let policies = Self { version, purposes, categories, regimes, retention, access };
             policies.check_default_purposes(&mut problems);
             if problems.is_empty() {
                 return Ok(policies);
@@ -85,7 +91,7 @@ impl PolicySet {
         dataset: &Dataset,
         now: Timestamp,
     ) -> Decision {
-        match self.grant(principal, purpose, dataset, now) {
+        match self.evaluate(principal, purpose, dataset, now).outcome {
             Ok(grant) => Decision::Permit(grant),
             Err(denial) => Decision::Deny(denial),
         }
@@ -166,9 +172,44 @@ impl PolicySet {
         self.regimes.by_key.values()
     }
 
+    /// The retention rules, in the order of the file.
+    pub fn retention_rules(&self) -> &[RetentionRule] {
+        &self.retention.rules
+    }
+
+    /// Which rows of a table are past their time and must be deleted.
+    ///
+    /// A table that no rule with `keep` covers is shown to nobody, and nothing is deleted from it:
+    /// the denial is for whoever runs retention to report.
+    pub fn deletion(&self, dataset: &Dataset, now: Timestamp) -> Result<Deletion, Denial> {
+        let denial = Denial { reason: DenialReason::RetentionMissing, rule: None };
+        self.retention
+            .deletion(self.retention_subject(dataset), &dataset.categories(), now)
+            .ok_or(denial)
+    }
+
     /// The roles that access rules may name, in order of name.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.access.roles().iter().map(String::as_str)
+    }
+
+    /// One principal for each role, named like it, and those whom access rules name.
+    ///
+    /// What a change of the policies opens to somebody with one role, it opens to one of these.
+    pub fn representatives(&self) -> Vec<Principal> {
+        let of_role = |role: &String| {
+            // A role may have a name that no principal can have.
+            let id = role.parse().or_else(|_| "anybody".parse()).ok()?;
+            Some(Principal { id, roles: vec![role.clone()] })
+        };
+        let named = self.access.named().iter();
+        let named = named.filter_map(|id| Some(Principal { id: id.parse().ok()?, roles: vec![] }));
+        self.access.roles().iter().filter_map(of_role).chain(named).collect()
+    }
+
+    /// The jurisdictions that some regime names, in order.
+    pub(crate) fn jurisdictions(&self) -> impl Iterator<Item = &str> {
+        self.regimes.jurisdictions().into_iter()
     }
 
     /// The version of the texts.
@@ -206,87 +247,6 @@ impl PolicySet {
             None => DenialReason::UnknownPurpose,
         };
         Err(Denial { reason, rule: None })
-    }
-
-    fn grant(
-        &self,
-        principal: &Principal,
-        purpose: &Purpose,
-        dataset: &Dataset,
-        now: Timestamp,
-    ) -> Result<ReadGrant, Denial> {
-        let node = self.leaf(purpose)?;
-        let mut asking = self.access.ask(Circumstances {
-            principal: principal.clone(),
-            purpose: purpose.clone(),
-            table: dataset.table.as_str().to_owned(),
-            jurisdiction: dataset.jurisdiction.clone(),
-        });
-        let usage = asking.usage()?;
-        if !usage.permitted() {
-            let rule = usage.determined_by.first().cloned();
-            return Err(Denial { reason: DenialReason::PurposeNotAllowed, rule });
-        }
-        let basis = node.basis(&dataset.jurisdiction);
-        // What the law demands needs no notice; everything else does.
-        if basis != LegalBasis::LegalObligation && !self.covers(&dataset.purposes, purpose) {
-            return Err(Denial { reason: DenialReason::SourceNotNotified, rule: None });
-        }
-        let columns = self.columns(&mut asking, &dataset.columns)?;
-        Ok(ReadGrant {
-            reader: principal.id.clone(),
-            purpose: purpose.clone(),
-            table: dataset.table.clone(),
-            output: node.output,
-            determined_by: rules_of(&usage.determined_by, columns.values()),
-            columns,
-            bases: Arc::clone(&node.bases),
-            rows: RowRule {
-                basis: basis.rows(),
-                unattributed_visible: dataset.unattributed_visible,
-            },
-            version: self.version.clone(),
-            expires_at: now.plus_seconds(GRANT_SECONDS),
-        })
-    }
-
-    fn columns(
-        &self,
-        asking: &mut Asking<'_>,
-        columns: &[DatasetColumn],
-    ) -> Result<BTreeMap<String, ColumnGrant>, Failure> {
-        let mut granted: BTreeMap<String, ColumnGrant> = BTreeMap::new();
-        for column in columns {
-            let (rule, determined_by) = self.column(asking, column)?;
-            let grant = ColumnGrant { rule, class: column.class, determined_by };
-            match granted.get(&column.name) {
-                // Of two columns by one name the less visible counts.
-                Some(first) if first.rule >= rule => {}
-                _ => drop(granted.insert(column.name.clone(), grant)),
-            }
-        }
-        Ok(granted)
-    }
-
-    fn column(
-        &self,
-        asking: &mut Asking<'_>,
-        column: &DatasetColumn,
-    ) -> Result<(ColumnRule, Arc<[String]>), Failure> {
-        let unruled = |rule| Ok((rule, Arc::from([])));
-        if column.is_technical() {
-            return unruled(ColumnRule::Clear);
-        }
-        let Some(node) = column.category.as_ref().and_then(|key| self.category(key)) else {
-            return unruled(ColumnRule::Absent);
-        };
-        let answer = asking.level(Values {
-            category: node.key.clone(),
-            content: column.is_content(),
-            sensitive: node.special || column.class == KeyClass::Sensitive,
-        })?;
-        let rule = answer.level.map_or(ColumnRule::Absent, |level| level.shown(node.masked));
-        Ok((rule, Arc::clone(&answer.determined_by)))
     }
 
     fn check_default_purposes(&self, problems: &mut Vec<Problem>) {

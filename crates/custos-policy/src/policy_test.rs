@@ -1,14 +1,15 @@
 //! Tests of policies, written beside them as `*.test.yaml`.
+//!
+//! All files have one form: `version: 1` and `tests`, each with a `name`, what it asks about, and
+//! what it expects. `access.test.yaml` expects one word and perhaps a rule; the others expect facts
+//! by name.
 
-use custos_core::{ColumnKind, DataCategory, KeyClass, Purpose, TableName, Timestamp};
+mod access;
+mod facts;
 
-use crate::dataset::{Dataset, DatasetColumn};
-use crate::decision::{Decision, Denial};
 use crate::document::Node;
 use crate::files::PolicyFiles;
-use crate::grant::ColumnRule;
 use crate::policy_set::PolicySet;
-use crate::principal::{Principal, Right};
 use crate::problem::{Problem, Reporter};
 
 /// How one test went.
@@ -40,57 +41,23 @@ impl From<Problem> for TestOutcome {
     }
 }
 
-/// What a test expects of the policies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
-    Clear,
-    Masked,
-    Tokenised,
-    Absent,
-    Permitted,
-    Denied,
+/// A test that could be read.
+struct Ran {
+    name: String,
+    failure: Option<String>,
 }
 
-const EXPECTED: [(&str, Expected); 6] = [
-    ("clear", Expected::Clear),
-    ("masked", Expected::Masked),
-    ("tokenised", Expected::Tokenised),
-    ("absent", Expected::Absent),
-    ("permitted", Expected::Permitted),
-    ("denied", Expected::Denied),
-];
+type Run = fn(&mut Reporter<'_>, &Node, &PolicySet) -> Option<Ran>;
 
-const KINDS: [(&str, ColumnKind); 4] = [
-    ("identifier", ColumnKind::Identifier),
-    ("attribute", ColumnKind::Attribute),
-    ("fact", ColumnKind::Fact),
-    ("content", ColumnKind::Content),
-];
-
-const TEST_KEYS: [&str; 10] = [
-    "name",
-    "role",
-    "purpose",
-    "category",
-    "kind",
-    "table",
-    "jurisdiction",
-    "right",
-    "expect",
-    "rule",
-];
-
-struct Test {
-    name: String,
-    principal: Principal,
-    purpose: Option<Purpose>,
-    category: Option<DataCategory>,
-    kind: Option<ColumnKind>,
-    table: TableName,
-    jurisdiction: String,
-    right: Option<Right>,
-    expected: Expected,
-    rule: Option<String>,
+/// What runs the tests of a file; any but these files asks who may do what.
+fn runner(file: &str) -> Run {
+    match file {
+        "purposes.test.yaml" => facts::purposes,
+        "categories.test.yaml" => facts::categories,
+        "regimes.test.yaml" => facts::regimes,
+        "retention.test.yaml" => facts::retention,
+        _ => access::run,
+    }
 }
 
 pub(crate) fn run(policies: &PolicySet, files: &PolicyFiles) -> Vec<TestOutcome> {
@@ -100,116 +67,17 @@ pub(crate) fn run(policies: &PolicySet, files: &PolicyFiles) -> Vec<TestOutcome>
 fn run_file(policies: &PolicySet, file: &str, text: &str) -> Vec<TestOutcome> {
     let mut problems = Vec::new();
     let mut outcomes = Vec::new();
+    let run = runner(file);
     let mut reporter = Reporter { file, problems: &mut problems };
     let root = reporter.parse(text);
     if let Some(section) = root.as_ref().and_then(|root| reporter.file(root, &["tests"])) {
         for node in reporter.required_list(section, "tests") {
-            if let Some(test) = reporter.test(node) {
-                outcomes.push(TestOutcome {
-                    file: file.to_owned(),
-                    line: Some(node.at.line),
-                    failure: test.run(policies).err(),
-                    name: test.name,
-                });
+            if let Some(Ran { name, failure }) = run(&mut reporter, node, policies) {
+                let (file, line) = (file.to_owned(), Some(node.at.line));
+                outcomes.push(TestOutcome { file, line, name, failure });
             }
         }
     }
     outcomes.extend(problems.into_iter().map(TestOutcome::from));
     outcomes
-}
-
-impl Test {
-    fn run(&self, policies: &PolicySet) -> Result<(), String> {
-        let (actual, rules) = match (self.right, &self.purpose) {
-            (Some(right), purpose) => {
-                match policies.right(&self.principal, right, purpose.as_ref()) {
-                    Ok(rules) => (Expected::Permitted, rules.to_vec()),
-                    Err(denial) => denied(denial),
-                }
-            }
-            (None, Some(purpose)) => self.read(policies, purpose),
-            (None, None) => return Err("neither a right nor a purpose is asked for".to_owned()),
-        };
-        if actual != self.expected {
-            return Err(format!("expected {:?}, got {actual:?} by {rules:?}", self.expected));
-        }
-        match &self.rule {
-            Some(rule) if !rules.contains(rule) => {
-                Err(format!("expected rule `{rule}`, got {rules:?}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Asks for a table of one column; without category, for leave to act for the purpose.
-    fn read(&self, policies: &PolicySet, purpose: &Purpose) -> (Expected, Vec<String>) {
-        const COLUMN: &str = "value";
-        let column = self.category.clone().map(|category| DatasetColumn {
-            name: COLUMN.to_owned(),
-            category: Some(category),
-            kind: self.kind,
-            class: KeyClass::Fact,
-        });
-        let asked = column.is_some();
-        let dataset = Dataset {
-            table: self.table.clone(),
-            columns: column.into_iter().collect(),
-            purposes: vec![purpose.clone()],
-            unattributed_visible: false,
-            jurisdiction: self.jurisdiction.clone(),
-        };
-        let now = Timestamp::from_micros(0);
-        let grant = match policies.decide(&self.principal, purpose, &dataset, now) {
-            Decision::Permit(grant) => grant,
-            Decision::Deny(denial) => return denied(denial),
-        };
-        if !asked {
-            return (Expected::Permitted, grant.determined_by().to_vec());
-        }
-        let shown = match grant.column(COLUMN) {
-            ColumnRule::Clear => Expected::Clear,
-            ColumnRule::Masked(_) => Expected::Masked,
-            ColumnRule::Tokenised => Expected::Tokenised,
-            ColumnRule::Absent => Expected::Absent,
-        };
-        (shown, grant.column_determined_by(COLUMN).to_vec())
-    }
-}
-
-fn denied(denial: Denial) -> (Expected, Vec<String>) {
-    (Expected::Denied, denial.rule.into_iter().collect())
-}
-
-impl Reporter<'_> {
-    fn test(&mut self, node: &Node) -> Option<Test> {
-        let section = self.section(node, &TEST_KEYS)?;
-        let name = self.required_text(section, "name");
-        let role = self.required_text(section, "role");
-        let expected = self.required(section, "expect");
-        let expected = expected.and_then(|node| self.choice(node, &EXPECTED));
-        let purpose = section.field("purpose").map(|node| self.name(node));
-        let category = section.field("category").map(|node| self.name(node));
-        let kind = section.field("kind").map(|node| self.choice(node, &KINDS));
-        let table = section.field("table").map(|node| self.name(node));
-        let rights = Right::ALL.map(|right| (right.as_str(), right));
-        let right = section.field("right").map(|node| self.choice(node, &rights));
-        let place = section.field("jurisdiction").and_then(|node| self.text(node));
-        let rule = section.field("rule").and_then(|node| self.text(node));
-        // A field that is there and wrong was reported above and spoils the test.
-        let present = |ok: bool| ok.then_some(());
-        present(purpose != Some(None) && category != Some(None) && table != Some(None))?;
-        present(kind != Some(None) && right != Some(None))?;
-        Some(Test {
-            name: name?.to_owned(),
-            principal: Principal { id: "tester".parse().ok()?, roles: vec![role?.to_owned()] },
-            purpose: purpose.flatten(),
-            category: category.flatten(),
-            kind: kind.flatten(),
-            table: table.flatten().or_else(|| "customer.test".parse().ok())?,
-            jurisdiction: place.unwrap_or_default().to_owned(),
-            right: right.flatten(),
-            expected: expected?,
-            rule: rule.map(str::to_owned),
-        })
-    }
 }

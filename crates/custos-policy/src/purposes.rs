@@ -19,6 +19,16 @@ pub enum OutputMode {
     Aggregate,
 }
 
+impl OutputMode {
+    /// The name in `purposes.yaml`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Aggregate => "aggregate",
+        }
+    }
+}
+
 const OUTPUT_MODES: [(&str, OutputMode); 2] =
     [("row", OutputMode::Row), ("aggregate", OutputMode::Aggregate)];
 

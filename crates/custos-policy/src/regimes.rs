@@ -1,6 +1,7 @@
 //! `regimes.yaml`: the laws that apply, where, and how long they leave for an answer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::document::{Node, Section, Value, listed};
 use crate::problem::{Problem, Reporter};
@@ -45,6 +46,14 @@ pub enum DeadlineUnit {
     Months,
 }
 
+impl fmt::Display for Deadline {
+    /// As it is written in `regimes.yaml`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = UNITS.iter().find(|(_, unit)| *unit == self.unit);
+        write!(f, "{{{}: {}}}", unit.map_or("", |(name, _)| name), self.count)
+    }
+}
+
 const UNITS: [(&str, DeadlineUnit); 3] = [
     ("days", DeadlineUnit::Days),
     ("working_days", DeadlineUnit::WorkingDays),
@@ -76,6 +85,11 @@ impl Regimes {
             }
         }
         Self { by_key: entries.into_iter().map(|(key, (_, regime))| (key, regime)).collect() }
+    }
+
+    /// Whether some regime names a jurisdiction.
+    pub(crate) fn knows(&self, jurisdiction: &str) -> bool {
+        self.by_key.values().any(|regime| regime.jurisdictions.contains(jurisdiction))
     }
 
     /// The known jurisdictions.

@@ -1,24 +1,40 @@
-//! What is shown of an identifier that may not be shown whole.
+//! What is shown of a value that may not be shown whole.
+
+mod address;
+mod date;
+mod identifier;
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringBuilder, new_null_array};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
 use custos_keys::MacKey;
 use custos_policy::{ColumnRule, Mask};
 
-/// Applies a column rule. Rules other than clear apply to text; of other types nothing is shown.
+use self::date::Grain;
+
+/// What is left of a value of which nothing may be told.
+const HIDDEN: &str = "***";
+
+/// Applies a column rule. Values keep their type: what a rule cannot hide part of is null.
 pub(crate) fn apply(array: &ArrayRef, rule: ColumnRule, tokens: &MacKey) -> ArrayRef {
     let by_value: &dyn Fn(&str) -> String = match rule {
         ColumnRule::Clear => return Arc::clone(array),
         ColumnRule::Absent | ColumnRule::Masked(Mask::Null) => return nothing(array),
-        ColumnRule::Masked(Mask::Email) => &email,
-        ColumnRule::Masked(Mask::Phone) => &phone,
-        ColumnRule::Masked(Mask::Name) => &name,
-        ColumnRule::Masked(Mask::NationalId) => &national_id,
-        ColumnRule::Masked(Mask::Address) => &address,
+        ColumnRule::Masked(Mask::Email) => &identifier::email,
+        ColumnRule::Masked(Mask::Phone) => &identifier::phone,
+        ColumnRule::Masked(Mask::Name) => &identifier::name,
+        ColumnRule::Masked(Mask::NationalId) => &identifier::national_id,
+        ColumnRule::Masked(Mask::Address) => &address::address,
+        ColumnRule::Masked(Mask::Month) => return truncated(array, Grain::Month),
+        ColumnRule::Masked(Mask::Year) => return truncated(array, Grain::Year),
         ColumnRule::Tokenised => &|value| token(value, tokens),
     };
+    texts(array, by_value)
+}
+
+/// Masks text value by value; of other types nothing is shown.
+fn texts(array: &ArrayRef, by_value: &dyn Fn(&str) -> String) -> ArrayRef {
     if array.data_type() != &DataType::Utf8 {
         return nothing(array);
     }
@@ -41,52 +57,25 @@ pub(crate) fn apply(array: &ArrayRef, rule: ColumnRule, tokens: &MacKey) -> Arra
     Arc::new(masked.finish())
 }
 
+/// Masks dates and instants, whatever their type; of values that are neither nothing is shown.
+fn truncated(array: &ArrayRef, grain: Grain) -> ArrayRef {
+    match array.data_type() {
+        DataType::Date32 => {
+            let days = array.as_primitive::<Date32Type>();
+            Arc::new(days.unary_opt::<_, Date32Type>(|days| date::days(days, grain)))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            let micros = array.as_primitive::<TimestampMicrosecondType>();
+            let micros = micros
+                .unary_opt::<_, TimestampMicrosecondType>(|micros| date::micros(micros, grain));
+            Arc::new(micros.with_timezone_opt(zone.clone()))
+        }
+        _ => texts(array, &|value| date::text(value, grain)),
+    }
+}
+
 fn nothing(array: &ArrayRef) -> ArrayRef {
     new_null_array(array.data_type(), array.len())
-}
-
-/// `z***@example.com`: the first letter and the domain.
-fn email(value: &str) -> String {
-    match value.split_once('@') {
-        Some((local, domain)) => format!("{}***@{domain}", first(local)),
-        None => "***".to_owned(),
-    }
-}
-
-/// `*******8000`: the last four digits.
-fn phone(value: &str) -> String {
-    let length = value.chars().count();
-    if length < 8 {
-        return "*".repeat(length);
-    }
-    let tail: String = value.chars().skip(length - 4).collect();
-    format!("{}{tail}", "*".repeat(length - 4))
-}
-
-/// `张*`, `J*** S***`: the first character of each word, and no telling length for Latin names.
-fn name(value: &str) -> String {
-    let cjk = value.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c));
-    if cjk {
-        let rest = value.chars().count().saturating_sub(1);
-        return format!("{}{}", first(value), "*".repeat(rest));
-    }
-    value.split_whitespace().map(|word| format!("{}***", first(word))).collect::<Vec<_>>().join(" ")
-}
-
-/// `11**************2X` keeps the province and the last two characters.
-fn national_id(value: &str) -> String {
-    let length = value.chars().count();
-    if length < 8 {
-        return "*".repeat(length);
-    }
-    let head: String = value.chars().take(2).collect();
-    let tail: String = value.chars().skip(length - 2).collect();
-    format!("{head}{}{tail}", "*".repeat(length - 4))
-}
-
-/// The first characters, which name the province or the house number, are hidden too.
-fn address(_value: &str) -> String {
-    "***".to_owned()
 }
 
 fn token(value: &str, tokens: &MacKey) -> String {
@@ -101,26 +90,53 @@ fn token(value: &str, tokens: &MacKey) -> String {
     text
 }
 
-fn first(text: &str) -> &str {
-    text.chars().next().map_or("", |c| &text[..c.len_utf8()])
+/// Whether a character is a Chinese one.
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+
     use super::*;
 
     #[test]
-    fn masks_keep_what_helps_and_hide_what_identifies() {
-        for (mask, raw, shown) in [
-            (email as fn(&str) -> String, "zhang.wei@example.cn", "z***@example.cn"),
-            (phone, "+8613800138000", "**********8000"),
-            (phone, "12345", "*****"),
-            (name, "欧阳娜娜", "欧***"),
-            (name, "Jürgen Müller", "J*** M***"),
-            (national_id, "11010519491231002X", "11**************2X"),
-            (address, "上海市浦东新区世纪大道 1 号", "***"),
-        ] {
-            assert_eq!(mask(raw), shown);
+    fn dates_and_instants_keep_their_type_and_lose_their_day() {
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(20_526), None]));
+        let micros = TimestampMicrosecondArray::from(vec![Some(1_773_480_000_000_000), None]);
+        let micros: ArrayRef = Arc::new(micros.with_timezone("UTC"));
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("2026-03-14"), None]));
+        for array in [&days, &micros, &text] {
+            for grain in [Grain::Month, Grain::Year] {
+                let masked = truncated(array, grain);
+                assert_eq!(masked.data_type(), array.data_type());
+                assert_eq!((masked.len(), masked.null_count()), (2, 1));
+            }
         }
+        let month = truncated(&days, Grain::Month);
+        assert_eq!(month.as_primitive::<Date32Type>().value(0), 20_513);
+        let year = truncated(&micros, Grain::Year);
+        let midnight = 1_767_225_600_000_000;
+        assert_eq!(year.as_primitive::<TimestampMicrosecondType>().value(0), midnight);
+        assert_eq!(truncated(&text, Grain::Year).as_string::<i32>().value(0), "2026");
+    }
+
+    #[test]
+    fn of_types_that_a_mask_does_not_know_nothing_is_shown() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1985]));
+        assert_eq!(truncated(&numbers, Grain::Year).null_count(), 1);
+        assert_eq!(texts(&numbers, &identifier::name).null_count(), 1);
+        let seconds: ArrayRef = Arc::new(arrow::array::TimestampSecondArray::from(vec![1]));
+        assert_eq!(truncated(&seconds, Grain::Year).null_count(), 1);
+    }
+
+    #[test]
+    fn nulls_stay_null_and_equal_values_stay_equal() {
+        let names = vec![Some("张三丰"), None, Some("张三丰"), Some("张三丰"), Some("李四")];
+        let names: ArrayRef = Arc::new(StringArray::from(names));
+        let masked = texts(&names, &identifier::name);
+        let shown: Vec<_> = masked.as_string::<i32>().iter().collect();
+        assert_eq!(shown, [Some("张**"), None, Some("张**"), Some("张**"), Some("李*")]);
     }
 }

@@ -13,9 +13,14 @@ const POLICIES: &[(&str, &str)] = files!("policies":
     "access.cedar",
     "access.cedarschema",
     "access.test.yaml",
+    "categories.test.yaml",
     "categories.yaml",
+    "purposes.test.yaml",
     "purposes.yaml",
+    "regimes.test.yaml",
     "regimes.yaml",
+    "retention.test.yaml",
+    "retention.yaml",
 );
 
 /// The contracts of the demo's five silos, by file name.

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
-    Context, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet as CedarPolicies, Request,
-    Schema, SchemaFragment, ValidationMode, ValidationWarning, Validator,
+    Context, Effect, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet as CedarPolicies,
+    Request, Schema, SchemaFragment, ValidationMode, ValidationWarning, Validator,
 };
 
 use super::names::{Names, action_of_level, context};
-use super::{Access, Level, Values};
+use super::{Access, Level, Stated, Values};
 use crate::categories::Categories;
 use crate::principal::Right;
 use crate::problem::{Position, Problem, Reporter};
@@ -42,15 +42,30 @@ impl Access {
         };
         let mut reporter = Reporter { file: Self::RULES_FILE, problems };
         let rules = reporter.rules(rules_text);
-        if let Some(rules) = &rules {
+        if let Some((rules, _)) = &rules {
             reporter.check_names(rules, rules_text, purposes, categories);
             if let Some((schema, _)) = &schema {
                 reporter.validate(rules, rules_text, schema.clone());
             }
         }
-        let ((_, roles), names, entities, rules) = (schema?, names?, entities?, rules?);
+        let ((_, roles), names, entities) = (schema?, names?, entities?);
+        let (rules, stated) = rules?;
+        let named = rules
+            .policies()
+            .flat_map(Policy::entity_literals)
+            .filter(|name| name.type_name().basename() == "Principal")
+            .map(|name| name.id().unescaped().to_owned())
+            .collect();
         let cache = Mutex::new(HashMap::new());
-        (problems.len() == before).then_some(Self { rules, entities, names, roles, cache })
+        (problems.len() == before).then_some(Self {
+            rules,
+            entities,
+            names,
+            roles,
+            stated,
+            named,
+            cache,
+        })
     }
 }
 
@@ -146,8 +161,8 @@ impl Reporter<'_> {
             .ok()
     }
 
-    /// The rules, each under the name that its `@id` gives it.
-    fn rules(&mut self, text: &str) -> Option<CedarPolicies> {
+    /// The rules, each under the name that its `@id` gives it, and what they say where.
+    fn rules(&mut self, text: &str) -> Option<(CedarPolicies, BTreeMap<String, Stated>)> {
         let parsed: CedarPolicies = match text.parse() {
             Ok(parsed) => parsed,
             Err(errors) => {
@@ -165,6 +180,7 @@ impl Reporter<'_> {
             self.report(at, "templates are not supported", remedy);
         }
         let mut named: BTreeMap<String, Policy> = BTreeMap::new();
+        let mut stated = BTreeMap::new();
         let mut policies: Vec<(Option<Position>, &Policy)> = parsed
             .policies()
             .map(|policy| (policy.to_cedar().and_then(|rule| place_of(text, &rule)), policy))
@@ -178,11 +194,13 @@ impl Reporter<'_> {
                     self.report(at, message, "give each rule an id of its own");
                 }
                 Some(id) => {
+                    let permits = policy.effect() == Effect::Permit;
+                    stated.insert(id.to_owned(), Stated { permits, line: at.map(|at| at.line) });
                     named.insert(id.to_owned(), policy.new_id(PolicyId::new(id)));
                 }
             }
         }
-        CedarPolicies::from_policies(named.into_values()).ok()
+        Some((CedarPolicies::from_policies(named.into_values()).ok()?, stated))
     }
 
     /// Reports purposes and categories that a rule names and the trees do not have.

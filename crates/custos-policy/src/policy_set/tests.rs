@@ -1,13 +1,21 @@
 //! The shipped policies decide as they should.
 
+mod diff;
+mod explain;
 mod mistakes;
 
+use std::sync::LazyLock;
+
 use custos_consent::RowBasis;
-use custos_core::ColumnKind;
+use custos_core::{ColumnKind, KeyClass};
 use proptest::prelude::*;
 
 use super::*;
-use crate::grant::Mask;
+use crate::basis::{LegalBasis, RowRule};
+use crate::column_rule::{ColumnRule, Mask};
+use crate::dataset::DatasetColumn;
+use crate::explanation::{Explanation, RuleReference};
+use crate::grant::ReadGrant;
 use crate::purposes::OutputMode;
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000);
@@ -17,8 +25,14 @@ fn shipped() -> PolicyFiles {
     PolicyFiles::from_dir(folder.as_ref()).unwrap()
 }
 
-const FILES: [&str; 5] =
-    ["regimes.yaml", "purposes.yaml", "categories.yaml", "access.cedar", "access.cedarschema"];
+const FILES: [&str; 6] = [
+    "regimes.yaml",
+    "purposes.yaml",
+    "categories.yaml",
+    "access.cedar",
+    "access.cedarschema",
+    "retention.yaml",
+];
 
 /// The shipped files with one of them changed.
 fn with(file: &str, change: impl Fn(&str) -> String) -> PolicyFiles {
@@ -32,6 +46,9 @@ fn with(file: &str, change: impl Fn(&str) -> String) -> PolicyFiles {
 fn with_rule(rule: &str) -> PolicyFiles {
     with("access.cedar", |text| format!("{text}\n{rule}"))
 }
+
+/// The shipped policies, loaded once for tests that ask a lot.
+static SHIPPED: LazyLock<PolicySet> = LazyLock::new(|| load(&shipped()));
 
 fn load(files: &PolicyFiles) -> PolicySet {
     PolicySet::load(files).unwrap_or_else(|problems| {
@@ -70,6 +87,7 @@ fn orders() -> Dataset {
         purposes: vec![purpose("analytics"), purpose("marketing")],
         unattributed_visible: true,
         jurisdiction: "cn".to_owned(),
+        event_time: None,
     }
 }
 
@@ -108,6 +126,88 @@ fn every_shipped_rule_decides_some_shipped_test() {
 }
 
 #[test]
+fn every_policy_has_tests_and_every_retention_rule_decides_one() {
+    let files = shipped();
+    for file in FILES.iter().filter_map(|file| file.strip_suffix(".yaml")) {
+        assert!(files.text(&format!("{file}.test.yaml")).is_some(), "{file}");
+    }
+    let tests = files.text("retention.test.yaml").unwrap();
+    for rule in load(&files).retention_rules() {
+        assert!(tests.contains(&rule.id), "{}", rule.id);
+    }
+}
+
+#[test]
+fn every_right_is_tested_and_none_is_given_when_a_rule_fails() {
+    let files = shipped();
+    let tests = files.text("access.test.yaml").unwrap();
+    let failing = "when { 9223372036854775807 + 1 > 0 };";
+    let policies = load(&with_rule(&format!(
+        "@id(\"root\") permit (principal in Role::\"officer\", action, resource);
+         @id(\"fails\") permit (principal, action in [{}], resource) {failing}",
+        Right::ALL.map(|right| format!("Action::\"{}\"", right.as_str())).join(", ")
+    )));
+    let officer = principal(&["officer"]);
+    for right in Right::ALL {
+        assert!(tests.contains(&format!("right: {},", right.as_str())), "{right:?}");
+        for purpose in [None, Some(purpose("legal_claims"))] {
+            let denial = policies.permits(&officer, right, purpose.as_ref()).unwrap_err();
+            assert_eq!(denial.reason, DenialReason::EvaluationError, "{right:?}");
+            assert_eq!(denial.rule.as_deref(), Some("fails"));
+        }
+    }
+}
+
+#[test]
+fn a_grant_bounds_the_event_time_and_opens_the_column_that_tells_it() {
+    let policies = load(&shipped());
+    let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    let mut dataset = Dataset {
+        table: "landing.pos_orders".parse().unwrap(),
+        columns: vec![column("ordered_at", Some("user.health_and_medical"), KeyClass::Sensitive)],
+        event_time: Some("ordered_at".to_owned()),
+        ..orders()
+    };
+    let grant = |dataset: &Dataset| match policies.decide(
+        &principal(&["analyst"]),
+        &purpose("analytics"),
+        dataset,
+        now,
+    ) {
+        Decision::Permit(grant) => grant,
+        Decision::Deny(denial) => panic!("{denial}"),
+    };
+    let bounded = grant(&dataset);
+    let from = "2023-11-23T00:00:00Z".parse().unwrap();
+    assert_eq!(bounded.rows().event_time_from, Some(from));
+    assert!(!bounded.rows().undated_visible);
+    assert_eq!(bounded.rows_determined_by(), ["insight_looks_back_three_years"]);
+    assert_eq!(bounded.column("ordered_at"), ColumnRule::Absent);
+    assert_eq!(bounded.event_time(), Some("ordered_at"));
+    assert!(bounded.reads("ordered_at") && bounded.opens(KeyClass::Sensitive));
+    assert!(!bounded.reads("another"));
+
+    dataset.table = "landing.imported".parse().unwrap();
+    let unbounded = grant(&dataset);
+    assert!(!unbounded.rows().reads_event_time());
+    assert!(!unbounded.reads("ordered_at") && !unbounded.opens(KeyClass::Sensitive));
+
+    dataset.event_time = Some("of_no_column".to_owned());
+    assert_eq!(grant(&dataset).event_time(), None);
+}
+
+#[test]
+fn a_table_that_no_retention_rule_covers_is_shown_to_nobody() {
+    let files = with("retention.yaml", |_| "version: 1\nrules: []\n".to_owned());
+    let policies = load(&files);
+    for (role, key) in [("analyst", "analytics"), ("officer", "legal_claims")] {
+        assert_eq!(denial(&policies, role, key, &orders()).reason, DenialReason::RetentionMissing);
+    }
+    let denied = policies.deletion(&orders(), NOW).unwrap_err();
+    assert_eq!(denied.reason, DenialReason::RetentionMissing);
+}
+
+#[test]
 fn a_grant_says_what_may_be_seen_and_why() {
     let policies = load(&shipped());
     let grant = permit(&policies, "analyst", "analytics", &orders());
@@ -120,7 +220,12 @@ fn a_grant_says_what_may_be_seen_and_why() {
     assert_eq!(grant.columns().count(), 5);
     let open: Vec<_> = KeyClass::ALL.into_iter().filter(|class| grant.opens(*class)).collect();
     assert_eq!(open, [KeyClass::Core, KeyClass::Fact, KeyClass::Identifier]);
-    let rows = RowRule { basis: RowBasis::NeedsGrant, unattributed_visible: true };
+    let rows = RowRule {
+        basis: RowBasis::NeedsGrant,
+        unattributed_visible: true,
+        event_time_from: None,
+        undated_visible: true,
+    };
     assert_eq!(grant.rows(), rows);
     assert_eq!(grant.basis("us"), LegalBasis::LegitimateInterest);
     assert_eq!(grant.basis("atlantis"), LegalBasis::Consent);
@@ -321,6 +426,45 @@ fn failing_and_broken_policy_tests_are_told_apart_from_passing_ones() {
     let passed: Vec<_> = outcomes.iter().map(|o| (o.line, o.passed())).collect();
     assert_eq!(passed, [(Some(3), true), (Some(4), false), (Some(5), false), (Some(6), false)]);
     assert!(outcomes[2].failure.as_ref().unwrap().contains("`other`"));
+}
+
+#[test]
+fn failing_tests_of_facts_say_what_was_expected_and_what_was_found() {
+    let policies = load(&shipped());
+    let tests = [
+        ("purposes", "purpose: analytics, jurisdiction: cn", "basis: contract"),
+        ("purposes", "role: analyst", "default_purpose: none"),
+        ("categories", "category: user.name", "masked: email"),
+        ("regimes", "regime: gdpr", "answer: {days: 30}"),
+        ("retention", "contract: web_events, at: \"2026-01-01T00:00:00Z\"", "deleted_before: none"),
+        ("retention", "contract: web_events, at: soon", "deleted: true"),
+        ("regimes", "regime: gdpr", "horses: 3"),
+    ];
+    let files = tests.map(|(file, about, expect)| {
+        let text = format!("version: 1\ntests:\n- {{name: a, {about}, expect: {{{expect}}}}}\n");
+        PolicyFiles::from_pairs([(format!("{file}.test.yaml"), text)])
+    });
+    let failures = files.map(|files| {
+        let outcomes = policies.run_tests(&files);
+        assert_eq!((outcomes.len(), outcomes[0].line), (1, Some(3)), "{outcomes:?}");
+        let failure = outcomes[0].failure.clone().unwrap();
+        format!("{}: {failure}", outcomes[0].file)
+    });
+    assert_eq!(
+        failures,
+        [
+            "purposes.test.yaml: expected `basis: contract`, found `basis: consent`",
+            "purposes.test.yaml: expected `default_purpose: none`, found `default_purpose: analytics`",
+            "categories.test.yaml: expected `masked: email`, found `masked: name`",
+            "regimes.test.yaml: expected `answer: {days: 30}`, found `answer: {months: 1}`",
+            "retention.test.yaml: expected `deleted_before: none`, found `deleted_before: \
+             2023-01-01T00:00:00Z`",
+            "retention.test.yaml: retention.test.yaml:3:39: not an RFC 3339 instant, such as \
+             `2026-03-01T10:00:00+08:00` (write such an instant, in quotes)",
+            "regimes.test.yaml: expected `horses: 3`, found only `acknowledge`, `answer`, \
+             `extension`, `jurisdictions`, `known`, `name`, `opt_out`",
+        ]
+    );
 }
 
 /// How visible each category is to each role for each purpose; `Absent` where denied.

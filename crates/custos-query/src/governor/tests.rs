@@ -138,6 +138,7 @@ impl World {
             purposes: vec!["legal_claims".parse().unwrap()],
             unattributed_visible: false,
             jurisdiction: "de".to_owned(),
+            event_time: None,
         };
         let table = self.lake.table(Arc::new(spec())).await.unwrap();
         let mut catalog = Catalog::default();

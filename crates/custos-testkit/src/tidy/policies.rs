@@ -1,37 +1,19 @@
 //! Rules about policies.
 
 use super::Finding;
-use super::exceptions::{Exception, except};
 use crate::Sources;
-
-/// Policies that are tested through another one's cases.
-const TESTED_ELSEWHERE: &[Exception] = &[
-    Exception {
-        path: "policies/categories.yaml",
-        reason: "the cases of access.test.yaml name categories, and fail on unknown ones",
-    },
-    Exception {
-        path: "policies/purposes.yaml",
-        reason: "the cases of access.test.yaml name purposes, and fail on unknown ones",
-    },
-    Exception {
-        path: "policies/regimes.yaml",
-        reason: "it decides no access; the tests of custos-policy read its terms",
-    },
-];
 
 /// Every policy has cases beside it: `access.test.yaml` for `access.cedar`. Contracts are not
 /// policies of their own; they are tested by landing files under them.
 pub fn policy_tests(sources: &Sources) -> Vec<Finding> {
-    let found = sources
+    sources
         .files()
         .filter_map(|file| Some((file, policy_stem(&file.path)?)))
         .filter(|(_, stem)| sources.file(&format!("{stem}.test.yaml")).is_none())
         .map(|(file, stem)| {
             Finding::new(&file.path, 1, format!("has no tests: write `{stem}.test.yaml`"))
         })
-        .collect();
-    except(found, TESTED_ELSEWHERE)
+        .collect()
 }
 
 /// `policies/access` of `policies/access.cedar`; `None` for what is not a policy.

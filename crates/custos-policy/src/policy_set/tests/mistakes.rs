@@ -27,6 +27,18 @@ categories.yaml ; categories: ; category: ; 0 ; unknown key `category` ; `catego
 regimes.yaml ; answer: {months: 1} ; answer: {weeks: 4} ; 0 ; not a word ; `days`
 regimes.yaml ; answer: {months: 1} ; answer: soon ; 0 ; not a span of time ; {days: 30}
 regimes.yaml ; jurisdictions: [eu] ; jurisdictions: eu ; 0 ; a list is wanted ; `-`
+retention.yaml ; until: P10Y ; until: ten years ; 0 ; not an ISO 8601 period ; `forever`
+retention.yaml ; keep: {until: P10Y} ; keep: {} ; 0 ; `until` is missing ; add
+retention.yaml ; keep: {until: P10Y} ; ; -3 ; says nothing ; `show`, `keep`
+retention.yaml ; keep: {until: P10Y} ; purposes: [analytics]\n    keep: {until: P10Y} ; 1 ; for all purposes or none ; of its own
+retention.yaml ; keep: {until: P10Y} ; keep: {until: P10Y}\n    show: {until: P11Y} ; 1 ; longer than they are kept ; shorten
+retention.yaml ; , undated: shown} ; , undated: yes} ; 0 ; not a word ; `hidden`
+retention.yaml ; [analytics, functional] ; [analysis] ; 0 ; `analysis` is not in purposes.yaml ; correct
+retention.yaml ; [analytics, functional] ; [] ; 0 ; selects nothing ; remove `purposes`
+retention.yaml ; [user.location.precise] ; [user.location.exact] ; 0 ; is not in categories.yaml ; correct
+retention.yaml ; contracts: [pos_orders] ; jurisdictions: [atlantis] ; 0 ; not a known jurisdiction ; `cn`
+retention.yaml ; contracts: [pos_orders] ; tables: [orders] ; 0 ; not a table name ; correct
+retention.yaml ; id: behaviour_is_kept_for_three_years ; id: purchases_are_kept_for_the_books ; 0 ; twice ; keep one
 access.cedar ; Category::"user.behavior" ; Category::"user.behaviour" ; 0 ; is not in categories.yaml ; correct
 access.cedar ; Purpose::"analytics" ; Purpose::"analysis" ; 0 ; is not in purposes.yaml ; correct
 access.cedar ; Role::"analyst" ; Role::"analist" ; 0 ; analist ; 
