@@ -11,7 +11,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use custos_core::{KeyClass, TableName};
 use custos_keys::FileSecrets;
-use custos_policy::{ColumnRule, MaintenanceGrant, ReadGrant};
+use custos_policy::{MaintenanceGrant, ReadGrant};
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
@@ -64,10 +64,7 @@ impl Access<'_> {
         let column = &spec.columns()[at];
         match self {
             Self::Maintenance(_) => true,
-            Self::Read(grant) => {
-                column.role != ColumnRole::Value
-                    || !matches!(grant.column(&column.name), ColumnRule::Absent)
-            }
+            Self::Read(grant) => column.role != ColumnRole::Value || grant.reads(&column.name),
         }
     }
 }

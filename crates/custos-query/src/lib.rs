@@ -14,6 +14,7 @@
 //! Read first: [`Governor::govern`], [`Executor::run`], then `scan.rs`, where a row is let
 //! through or not.
 
+mod aging;
 mod allow;
 mod budget;
 mod date_trunc;

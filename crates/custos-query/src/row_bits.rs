@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, AsArray, BooleanBufferBuilder};
+use arrow::array::{Array, AsArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
 use custos_consent::RowBasis;
@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 use roaring::RoaringBitmap;
 
 use crate::GovernedSource;
+use crate::aging::Aging;
 use crate::newest_rows::{Newest, NewestRows};
 use crate::population::VisibleSubjects;
 
@@ -88,6 +89,7 @@ struct Key {
     purpose: Purpose,
     basis: RowBasis,
     unattributed: bool,
+    aging: Option<Aging>,
 }
 
 /// The bits as of one moment.
@@ -135,8 +137,50 @@ pub(crate) struct OpenTable {
     pub(crate) source: Arc<GovernedSource>,
     pub(crate) version: u64,
     pub(crate) files: Vec<Arc<OpenFile>>,
+    pub(crate) rules: RowRules,
+}
+
+/// What decides about rows besides whom they are about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RowRules {
     /// The column that names a row's source, and the sources that the purpose may show.
     pub(crate) sources: Option<(usize, BTreeSet<String>)>,
+    /// The least event time of rows that may be shown.
+    pub(crate) aging: Option<Aging>,
+}
+
+impl RowRules {
+    /// The columns that decide, the subject first.
+    fn columns(&self) -> Vec<usize> {
+        let source = self.sources.as_ref().map(|rule| rule.0);
+        let time = self.aging.as_ref().and_then(|aging| aging.column);
+        std::iter::once(0).chain(source).chain(time).collect()
+    }
+
+    /// The rows of a batch of these columns that they let through.
+    fn pass(&self, batch: &RecordBatch) -> Option<BooleanBuffer> {
+        let mut columns = batch.columns().iter().skip(1);
+        let source = match &self.sources {
+            Some((_, shown)) => {
+                let named = columns.next()?.as_string_opt::<i32>()?;
+                let shown = |at| named.is_valid(at) && shown.contains(named.value(at));
+                Some(BooleanBuffer::collect_bool(named.len(), shown))
+            }
+            None => None,
+        };
+        let young = match &self.aging {
+            Some(aging) if aging.column.is_some() => Some(aging.young(columns.next()?)),
+            Some(aging) if !aging.shows_undated() => {
+                Some(BooleanBuffer::new_unset(batch.num_rows()))
+            }
+            _ => None,
+        };
+        match (source, young) {
+            (Some(one), Some(other)) => Some(&one & &other),
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            (None, None) => Some(BooleanBuffer::new_set(batch.num_rows())),
+        }
+    }
 }
 
 /// For whom rows are looked at.
@@ -161,6 +205,7 @@ impl RowBitsCache {
             purpose: viewer.visible.stamp.purpose.clone(),
             basis: viewer.visible.stamp.basis,
             unattributed: viewer.unattributed,
+            aging: table.rules.aging.clone(),
         };
         let slot = self.slot(&key);
         let mut kept = slot.lock().await;
@@ -170,10 +215,10 @@ impl RowBitsCache {
             return Ok(kept.bits.clone());
         }
         let bits = match &*kept {
-            None => compute(file, viewer, &table.sources).await?,
+            None => compute(file, viewer, &table.rules).await?,
             Some(before) => {
                 let changed = self.changed(&before.visible, viewer.visible);
-                update(file, viewer, &table.sources, &before.bits, &changed).await?
+                update(file, viewer, &table.rules, &before.bits, &changed).await?
             }
         };
         *kept = Some(Kept { visible: Arc::clone(viewer.visible), bits: bits.clone() });
@@ -247,11 +292,15 @@ impl RowBitsCache {
 async fn compute(
     file: &OpenFile,
     viewer: Viewer<'_>,
-    sources: &Option<(usize, BTreeSet<String>)>,
+    rules: &RowRules,
 ) -> Result<RowBits, LakeError> {
     let visible = &viewer.visible.subjects;
     let groups = file.row_groups();
-    if sources.is_none() {
+    let young = match &rules.aging {
+        Some(aging) => aging.passed_by(file, viewer.access).into_iter().all(|passes| passes),
+        None => true,
+    };
+    if rules.sources.is_none() && young {
         // Whether everybody in it is visible, or nobody, is known without reading a column.
         let names_all = file
             .subject_bounds()
@@ -265,14 +314,14 @@ async fn compute(
         }
     }
     let stale = vec![true; groups.len()];
-    read(file, viewer, sources, &RowBits::Nothing, &stale).await
+    read(file, viewer, rules, &RowBits::Nothing, &stale).await
 }
 
 /// The bits of a file after the visibility of some subjects changed.
 async fn update(
     file: &OpenFile,
     viewer: Viewer<'_>,
-    sources: &Option<(usize, BTreeSet<String>)>,
+    rules: &RowRules,
     before: &RowBits,
     changed: &RoaringBitmap,
 ) -> Result<RowBits, LakeError> {
@@ -285,21 +334,21 @@ async fn update(
         .into_iter()
         .map(|bounds| bounds.is_none_or(|bounds| here.range_cardinality(bounds) > 0))
         .collect();
-    read(file, viewer, sources, before, &stale).await
+    read(file, viewer, rules, before, &stale).await
 }
 
 /// Reads the subjects of the stale row groups, and takes the bits of the others over.
 async fn read(
     file: &OpenFile,
     viewer: Viewer<'_>,
-    sources: &Option<(usize, BTreeSet<String>)>,
+    rules: &RowRules,
     before: &RowBits,
     stale: &[bool],
 ) -> Result<RowBits, LakeError> {
     let groups = file.row_groups();
     let mut bits = BooleanBufferBuilder::new(groups.iter().sum());
     let seen = |rid| viewer.visible.dense().contains(rid, viewer.unattributed);
-    let columns: Vec<usize> = std::iter::once(0).chain(sources.iter().map(|rule| rule.0)).collect();
+    let columns = rules.columns();
     let mut from = 0;
     for (group, rows) in groups.into_iter().enumerate() {
         let range = from..from + rows;
@@ -312,14 +361,13 @@ async fn read(
             Box::pin(file.read(viewer.access, &columns, RowRange::group(group), BATCH_ROWS)?);
         while let Some(batch) = batches.try_next().await? {
             let rids = batch.column(0).as_primitive::<Int64Type>().values();
-            bits.append_buffer(&match sources {
-                None => BooleanBuffer::collect_bool(rids.len(), |at| seen(rids[at])),
-                Some((_, shown)) => {
-                    let named = batch.column(1).as_string::<i32>();
-                    let shown = |at| named.is_valid(at) && shown.contains(named.value(at));
-                    BooleanBuffer::collect_bool(rids.len(), |at| shown(at) && seen(rids[at]))
-                }
-            });
+            let pass = rules.pass(&batch).ok_or_else(|| LakeError::Integrity {
+                table: file.table().clone(),
+                file: file.entry().file,
+                what: "a column that decides about rows is of another type",
+            })?;
+            let seen = BooleanBuffer::collect_bool(rids.len(), |at| seen(rids[at]));
+            bits.append_buffer(&(&seen & &pass));
         }
     }
     Ok(RowBits::of(bits.finish()))

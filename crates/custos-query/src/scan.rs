@@ -25,11 +25,12 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use crate::aging::Aging;
 use crate::governor::Shared;
 use crate::person_ids::PersonIds;
 use crate::population::{Visibility, VisibleSubjects};
 use crate::pruning::{FileColumns, Pruning, is_prunable};
-use crate::row_bits::{OpenTable, RowBits, Viewer};
+use crate::row_bits::{OpenTable, RowBits, RowRules, Viewer};
 use crate::source::Shown;
 use crate::subjects_read::SubjectsRead;
 use crate::units::Unit;
@@ -149,7 +150,10 @@ impl GovernedTable {
                 source: Arc::clone(&self.source),
                 version: snapshot.version,
                 files,
-                sources: self.sources.clone(),
+                rules: RowRules {
+                    sources: self.sources.clone(),
+                    aging: Aging::of(grant, table.spec()),
+                },
             }),
         })
     }

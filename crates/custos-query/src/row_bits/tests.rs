@@ -47,7 +47,7 @@ async fn after_any_changes_the_bits_are_those_of_who_is_visible() {
         world.table.open_current(Access::Maintenance(&grant)).await.unwrap()
     };
     let source = doors.governor.source(world.table.name());
-    let table = OpenTable { source, version: 0, files, sources: None };
+    let table = OpenTable { source, version: 0, files, rules: RowRules::default() };
     let grant = world.policy.maintenance(MaintenanceJob::Compaction, world.table.name());
     let access = Access::Maintenance(&grant);
     let cache = RowBitsCache::default();
@@ -80,7 +80,7 @@ async fn a_file_that_holds_nobody_whose_visibility_changed_keeps_its_bits() {
     let access = Access::Maintenance(&grant);
     let (_, files) = world.table.open_current(access).await.unwrap();
     let source = doors.governor.source(world.table.name());
-    let table = OpenTable { source, version: 0, files, sources: None };
+    let table = OpenTable { source, version: 0, files, rules: RowRules::default() };
     let file = table.files.iter().find(|file| file.subjects().contains(1)).unwrap();
     let cache = RowBitsCache::default();
     let mut kept = Vec::new();

@@ -149,6 +149,7 @@ fn dataset(spec: &TableSpec) -> Result<Dataset> {
         purposes: vec![PURPOSE.parse()?],
         unattributed_visible: false,
         jurisdiction: "de".to_owned(),
+        event_time: Some("event_time".to_owned()),
     })
 }
 
