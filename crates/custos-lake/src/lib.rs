@@ -13,6 +13,7 @@
 //! what leaves the lake.
 
 mod compact;
+mod contained;
 mod error;
 mod export_file;
 mod file_cache;
@@ -28,6 +29,7 @@ mod sealed_log;
 mod spec;
 mod storage;
 mod table;
+mod vacuum;
 pub mod vault;
 mod writer;
 
@@ -42,6 +44,7 @@ pub use sealed_log::SealedLog;
 pub use spec::{ColumnRole, ColumnSpec, TableSpec};
 pub use storage::Storage;
 pub use table::{Lake, Table};
+pub use vacuum::Garbage;
 pub use writer::TableWriter;
 
 #[cfg(test)]

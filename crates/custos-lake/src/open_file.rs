@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -31,6 +32,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use roaring::RoaringBitmap;
 
+use crate::contained::contained;
 use crate::log::FileEntry;
 use crate::writer::SUBJECTS_ENTRY;
 use crate::{ColumnRole, LakeError, Table, TableSpec, parquet_crypto};
@@ -40,6 +42,9 @@ const MAGIC: &[u8] = b"PARE";
 
 /// Shortest possible file: two magics and the footer's length.
 const FILE_BYTES_MIN: u64 = 12;
+
+/// Nonce and tag of AES-GCM, which every sealed part has.
+const SEAL_BYTES: usize = 12 + 16;
 
 /// By what right a file is read.
 #[derive(Debug, Clone, Copy)]
@@ -218,13 +223,22 @@ impl Check<'_> {
         let decryption = parquet_crypto::decryption_properties(self.table.spec(), secrets)?;
         // Page indexes need every column's key, so a reader with some of them does without.
         let indexes = if whole { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
-        let mut reader = reader(self.table.store(), self.entry);
-        ParquetMetaDataReader::new()
+        let mut source = source(self.table.store(), self.entry);
+        let mut reader = ParquetMetaDataReader::new()
             .with_decryption_properties(Some(decryption))
-            .with_page_index_policy(indexes)
-            .load_and_finish(&mut reader, self.entry.bytes)
+            .with_page_index_policy(PageIndexPolicy::Skip);
+        let reading = async {
+            reader.try_load(&mut source, self.entry.bytes).await?;
+            // What follows is a row of sealed parts, as are the pages.
+            source.in_parts = true;
+            let mut reader = reader.with_page_index_policy(indexes);
+            reader.load_page_index(&mut source).await?;
+            reader.finish()
+        };
+        contained(reading)
             .await
-            .map_err(|_| self.wrong("its footer does not open with its secrets and address"))
+            .and_then(Result::ok)
+            .ok_or_else(|| self.wrong("its footer does not open with its secrets and address"))
     }
 
     /// Row count, and that nothing is in clear.
@@ -320,7 +334,7 @@ impl OpenFile {
         let roots: Vec<_> = columns.iter().filter_map(|&at| self.places[at]).collect();
         let mask = ProjectionMask::roots(parquet_schema, roots);
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(
-            reader(&self.store, &self.entry),
+            Source { in_parts: true, ..source(&self.store, &self.entry) },
             self.metadata.clone(),
         )
         .with_batch_size(batch_rows)
@@ -334,9 +348,10 @@ impl OpenFile {
         let failed = self.failed();
         let stream = builder.build().map_err(|_| failed("read"))?;
         let layout = Layout::new(&self.spec, columns, &self.places);
-        Ok(stream.map(move |batch| match batch {
-            Ok(batch) => layout.arrange(&batch).ok_or_else(|| failed("arranged")),
-            Err(_) => Err(failed("decrypted")),
+        // A stream that panicked is asked no more.
+        Ok(AssertUnwindSafe(stream).catch_unwind().map(move |batch| match batch {
+            Ok(Ok(batch)) => layout.arrange(&batch).ok_or_else(|| failed("arranged")),
+            Ok(Err(_)) | Err(_) => Err(failed("decrypted")),
         }))
     }
 
@@ -388,21 +403,55 @@ impl Layout {
     }
 }
 
-fn reader(store: &Arc<dyn ObjectStore>, entry: &FileEntry) -> Source {
-    Source { store: Arc::clone(store), path: Path::from(entry.path.as_str()) }
+fn source(store: &Arc<dyn ObjectStore>, entry: &FileEntry) -> Source {
+    let path = Path::from(entry.path.as_str());
+    Source { store: Arc::clone(store), path, in_parts: false }
 }
 
 /// Where the parquet crate gets a file's bytes from. Footers are read by [`Check::footer`] alone.
 struct Source {
     store: Arc<dyn ObjectStore>,
     path: Path,
+    /// Whether all that is read from here on are rows of sealed parts.
+    in_parts: bool,
+}
+
+impl Source {
+    /// Bytes as they were read, if they can be handed on.
+    fn checked(&self, range: &Range<u64>, bytes: Bytes) -> Result<Bytes, ParquetError> {
+        if bytes.len() as u64 != range.end.saturating_sub(range.start) {
+            return Err(ParquetError::General("a read broke off".to_owned()));
+        }
+        if self.in_parts && !is_in_parts(&bytes) {
+            return Err(ParquetError::General("a sealed part has another length".to_owned()));
+        }
+        Ok(bytes)
+    }
+}
+
+/// Whether bytes are a row of sealed parts: each its length in four bytes, little end first, then
+/// at least nonce and tag.
+///
+/// These lengths are in clear. The parquet crate believes them before it knows whether the seal is
+/// whole: it would ask for up to 4 GiB of memory, and panic at fewer bytes than a nonce has.
+fn is_in_parts(mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return false };
+        let length = u32::from_le_bytes(*length) as usize;
+        match rest.get(length..) {
+            Some(rest) if length >= SEAL_BYTES => bytes = rest,
+            _ => return false,
+        }
+    }
+    true
 }
 
 impl AsyncFileReader for Source {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         async move {
-            let bytes = self.store.get_range(&self.path, range).await;
-            bytes.map_err(|error| ParquetError::External(Box::new(error)))
+            let bytes = self.store.get_range(&self.path, range.clone()).await;
+            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
+            self.checked(&range, bytes)
         }
         .boxed()
     }
@@ -413,7 +462,11 @@ impl AsyncFileReader for Source {
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         async move {
             let bytes = self.store.get_ranges(&self.path, &ranges).await;
-            bytes.map_err(|error| ParquetError::External(Box::new(error)))
+            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
+            if bytes.len() != ranges.len() {
+                return Err(ParquetError::General("a read broke off".to_owned()));
+            }
+            ranges.iter().zip(bytes).map(|(range, bytes)| self.checked(range, bytes)).collect()
         }
         .boxed()
     }
