@@ -64,7 +64,7 @@ impl TableLog {
                 let action: Value =
                     serde_json::from_slice(line).map_err(|_| undecodable(&self.name))?;
                 let path = action.pointer("/remove/path").and_then(Value::as_str);
-                replaced.extend(path.and_then(|path| file_at(path)));
+                replaced.extend(path.and_then(file_at));
             }
         }
         Ok(replaced)
