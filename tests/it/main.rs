@@ -37,3 +37,5 @@ mod races;
 mod real_data;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vacuum;
