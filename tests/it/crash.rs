@@ -50,6 +50,28 @@ fn killed(from: &Path, to: &Path, args: &[&str], delay: Duration) {
     child.wait().expect("it ended");
 }
 
+/// Kills a command at moments spread over the time that it takes, each time on another copy of an
+/// installation, and has each copy looked at.
+pub(crate) fn at_every_moment(
+    custos: &Custos,
+    from: &Path,
+    args: &[&str],
+    look: impl Fn(&Path, u32),
+) {
+    let whole = custos.path("whole");
+    copy(from, &whole);
+    let began = Instant::now();
+    run_at(&whole, args);
+    let takes = began.elapsed();
+    std::fs::remove_dir_all(&whole).expect("a folder goes");
+    for moment in 0..MOMENTS {
+        let dir = custos.path(&format!("killed-{moment}"));
+        killed(from, &dir, args, takes * moment / MOMENTS);
+        look(&dir, moment);
+        std::fs::remove_dir_all(&dir).expect("a folder goes");
+    }
+}
+
 pub(crate) fn totals(dir: &Path) -> serde_json::Value {
     let sql =
         "select count(*) as n, count(distinct order_id) as ids, sum(amount) as total from orders";

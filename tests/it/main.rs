@@ -26,6 +26,8 @@ mod governance;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod object_store;
@@ -37,3 +39,5 @@ mod races;
 mod real_data;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod vacuum;

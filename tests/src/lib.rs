@@ -1,1 +1,3 @@
 //! Integration tests live in `it/`.
+
+pub mod hostile;

@@ -27,6 +27,7 @@ pub use ledger::{DestroyedOwner, LedgerStore};
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
 pub use service::{
     Cleared, ErasureParts, ErasureService, NewRequest, OtherOwners, Quiet, Replayed, RequestView,
+    Unneeded, UnneededAt,
 };
 pub use state::{IllegalStep, Level, State, UnknownLevel};
 pub use subject::{SubjectRef, SubjectRefError};

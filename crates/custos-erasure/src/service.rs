@@ -6,6 +6,7 @@
 mod ledger;
 mod leftovers;
 mod steps;
+mod vacuum;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use ledger::Replayed;
 pub use leftovers::{Cleared, OtherOwners, Quiet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+pub use vacuum::{Unneeded, UnneededAt};
 
 use crate::dossier::{Dossier, PersonalValue, Verified};
 use crate::{

@@ -24,7 +24,7 @@ pub struct Compactor {
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
     /// What was replaced, and until when its bytes stay. What a crash makes this forget is left
-    /// over, and goes with the next erasure or doctor.
+    /// over, and goes with the next erasure, vacuum or doctor.
     replaced: Mutex<Vec<(Timestamp, Table, Vec<FileEntry>)>>,
 }
 

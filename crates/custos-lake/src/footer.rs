@@ -4,6 +4,7 @@
 //! the log) are those of its log entry, and every column chunk is encrypted: the parquet crate
 //! itself would read a plaintext file put in its place.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -13,7 +14,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use roaring::RoaringBitmap;
 use tokio::task::spawn_blocking;
 
@@ -27,6 +28,9 @@ const MAGIC: &[u8] = b"PARE";
 
 /// Shortest possible file: two magics and the footer's length.
 const FILE_BYTES_MIN: u64 = 12;
+
+/// Nonce and tag of AES-GCM, which every sealed part has.
+const SEAL_BYTES: usize = 12 + 16;
 
 /// Bytes at the end of a file that are read at first; most footers are shorter.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -115,14 +119,31 @@ impl Footer {
 
     fn parse(&self, tail: &Bytes) -> Result<Parsed, LakeError> {
         let sealed = || self.wrong("its footer does not open with its secrets and address");
-        let mut reader = self.decryption.metadata_reader().with_page_index_policy(self.indexes);
+        let mut reader =
+            self.decryption.metadata_reader().with_page_index_policy(PageIndexPolicy::Skip);
         match reader.try_parse_sized(tail, self.entry.bytes) {
             Ok(()) => {}
             Err(ParquetError::NeedMoreData(count)) => return Ok(Parsed::TakesBytes(count as u64)),
             Err(_) => return Err(sealed()),
         }
-        let metadata = reader.finish().map_err(|_| sealed())?;
+        let mut metadata = reader.finish().map_err(|_| sealed())?;
         self.check(&metadata)?;
+        if let Some(range) = index_range(&metadata)
+            && self.indexes != PageIndexPolicy::Skip
+        {
+            let tail_from = self.entry.bytes.saturating_sub(tail.len() as u64);
+            let Some(from) = range.start.checked_sub(tail_from) else {
+                return Ok(Parsed::TakesBytes(self.entry.bytes.saturating_sub(range.start)));
+            };
+            let place = from as usize..range.end.saturating_sub(tail_from) as usize;
+            if !tail.get(place).is_some_and(is_in_parts) {
+                return Err(sealed());
+            }
+            let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
+                .with_page_index_policy(self.indexes);
+            reader.read_page_indexes_sized(tail, self.entry.bytes).map_err(|_| sealed())?;
+            metadata = reader.finish().map_err(|_| sealed())?;
+        }
         let subjects = self.subjects(&metadata)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(false);
         let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options);
@@ -159,4 +180,37 @@ impl Footer {
     fn wrong(&self, what: &'static str) -> LakeError {
         LakeError::Integrity { table: self.spec.name().clone(), file: self.entry.file, what }
     }
+}
+
+/// Where the page indexes of a file lie, if it has some.
+fn index_range(metadata: &ParquetMetaData) -> Option<Range<u64>> {
+    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let places = chunks.flat_map(|chunk| {
+        let range = |offset: Option<i64>, length: Option<i32>| {
+            let from = u64::try_from(offset?).ok()?;
+            Some(from..from.checked_add(u64::try_from(length?).ok()?)?)
+        };
+        [
+            range(chunk.column_index_offset(), chunk.column_index_length()),
+            range(chunk.offset_index_offset(), chunk.offset_index_length()),
+        ]
+    });
+    places.flatten().reduce(|one, other| one.start.min(other.start)..one.end.max(other.end))
+}
+
+/// Whether bytes are a row of sealed parts: each its length in four bytes, little end first, then
+/// at least nonce and tag.
+///
+/// These lengths are in clear. The parquet crate believes them before it knows whether the seal is
+/// whole: it would ask for up to 4 GiB of memory, and panic at fewer bytes than a nonce has.
+pub(crate) fn is_in_parts(mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let Some((length, rest)) = bytes.split_first_chunk::<4>() else { return false };
+        let length = u32::from_le_bytes(*length) as usize;
+        match rest.get(length..) {
+            Some(rest) if length >= SEAL_BYTES => bytes = rest,
+            _ => return false,
+        }
+    }
+    true
 }

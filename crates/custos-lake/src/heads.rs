@@ -177,6 +177,11 @@ impl Heads<'_> {
         Ok(head)
     }
 
+    /// Whether these are the live files that the entry of a version was made for.
+    pub(crate) async fn holds(&self, version: u64, live: &[FileEntry]) -> Result<bool, LakeError> {
+        Ok(self.entry(version).await?.live == digest(live))
+    }
+
     /// Walks back from a version to the trusted one, or to the first.
     async fn follows(
         &self,

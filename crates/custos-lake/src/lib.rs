@@ -14,6 +14,7 @@
 
 mod bounds;
 mod compact;
+mod contained;
 mod error;
 mod export_file;
 mod file_cache;
@@ -30,6 +31,7 @@ mod sealed_log;
 mod spec;
 mod storage;
 mod table;
+mod vacuum;
 pub mod vault;
 mod writer;
 
@@ -45,6 +47,7 @@ pub use sealed_log::SealedLog;
 pub use spec::{ColumnRole, ColumnSpec, TableSpec};
 pub use storage::Storage;
 pub use table::{Lake, Table};
+pub use vacuum::Garbage;
 pub use writer::TableWriter;
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! used, since it lets an erasure commit over a concurrent rewrite of the same file. No version is
 //! believed before its head was checked.
 
+mod checkpoint;
+mod expiry;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -14,17 +17,20 @@ use deltalake_core::kernel::transaction::{CommitData, CommitProperties, Transact
 use deltalake_core::kernel::{Action, Add, Remove, StructField, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef};
 use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::protocol::checkpoints::{cleanup_metadata, create_checkpoint};
+use deltalake_core::protocol::checkpoints::cleanup_metadata;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError, TableProperty};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::contained::contained;
 use crate::heads::{self, HEAD, HeadEntry, Heads};
 use crate::hex::{decode_hex, encode_hex};
 use crate::storage::Storage;
 use crate::{HeadStore, LakeError, TableHead, TableSpec};
+
+pub(crate) use expiry::{file_at, written};
 
 const TAG_FILE: &str = "custos.file";
 const TAG_DIGEST: &str = "custos.sha256";
@@ -138,11 +144,11 @@ impl TableLog {
             match widened.await {
                 Ok(delta) => {
                     self.delta = delta;
-                    self.remember().await?;
+                    self.remember(now.version + 1).await?;
                 }
                 // Another process was faster, perhaps with the same columns.
                 Err(DeltaTableError::Transaction { .. }) => {
-                    self.delta.update_state().await.map_err(&read)?;
+                    self.refresh("reading its columns").await?;
                 }
                 Err(error) => return Err(failed(&self.name, "adding columns")(error)),
             }
@@ -165,32 +171,43 @@ impl TableLog {
 
     /// The live files as of now, checked against the newest head.
     pub(crate) async fn snapshot(&mut self) -> Result<Snapshot, LakeError> {
-        let read = failed(&self.name, "reading its newest version");
-        self.delta.update_state().await.map_err(&read)?;
-        let now = live_files(&self.name, &self.delta).await?;
-        if self.trusted.is_some_and(|trusted| trusted.version == now.version) {
+        // Asked before the log is listed: a listing that lags behind what was acknowledged, by
+        // whichever process, is then found out.
+        let known = self.heads.head(&self.name).await?;
+        self.refresh("reading its newest version").await?;
+        let reading = contained(live_files(&self.name, &self.delta)).await;
+        let now = reading.ok_or_else(|| undecodable(&self.name))??;
+        let trusted = self.trusted.into_iter().chain(known).max_by_key(|head| head.version);
+        let is_newest = |head: TableHead| head.version == now.version;
+        if self.trusted.is_some_and(is_newest) && trusted.is_some_and(is_newest) {
             return Ok(now);
         }
-        let trusted = match self.trusted {
-            Some(trusted) => Some(trusted),
-            None => self.heads.head(&self.name).await?,
-        };
         let log_store = self.delta.log_store();
         let heads = Heads { key: &self.key, table: &self.name, log_store: &log_store };
         self.trusted = Some(heads.verify(now.version, &now.files, trusted).await?);
         Ok(now)
     }
 
-    /// Checks the newest version and makes it the oldest that will be believed.
-    async fn remember(&mut self) -> Result<(), LakeError> {
-        self.snapshot().await?;
+    /// Loads what was committed since.
+    async fn refresh(&mut self, operation: &'static str) -> Result<(), LakeError> {
+        let reading = contained(self.delta.update_state()).await;
+        let loaded = reading.ok_or_else(|| undecodable(&self.name))?;
+        loaded.map_err(failed(&self.name, operation))
+    }
+
+    /// Checks the newest version, of which it is known that it is at least `version`, and makes it
+    /// the oldest that will be believed.
+    async fn remember(&mut self, version: u64) -> Result<(), LakeError> {
+        if self.snapshot().await?.version < version {
+            return Err(listed_late(&self.name));
+        }
         Ok(self.heads.advance(&self.name, &self.newest()?).await?)
     }
 
     /// The version at which a commit id went in, if it did.
     pub(crate) async fn committed(&mut self, id: BatchId) -> Result<Option<u64>, LakeError> {
-        let read = failed(&self.name, "looking for a commit");
-        self.delta.update_state().await.map_err(&read)?;
+        // Checked, so that a log that says less than was acknowledged does not answer.
+        self.snapshot().await?;
         self.committed_as_loaded(id).await
     }
 
@@ -210,7 +227,7 @@ impl TableLog {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.snapshot().await?;
             if let Some(version) = self.committed_as_loaded(commit.id).await? {
-                self.remember().await?;
+                self.remember(version).await?;
                 return Ok(CommitOutcome::Committed(version));
             }
             let mut live: BTreeMap<FileId, FileEntry> =
@@ -223,7 +240,7 @@ impl TableLog {
             let version = now.version + 1;
             let head = HeadEntry::new(&self.key, &self.name, version, self.newest()?.mac, &live);
             if self.try_write(version, commit, &head).await? {
-                self.remember().await?;
+                self.remember(version).await?;
                 self.write_checkpoint(version).await;
                 return Ok(CommitOutcome::Committed(version));
             }
@@ -261,13 +278,18 @@ impl TableLog {
         if !version.is_multiple_of(CHECKPOINT_COMMITS) {
             return;
         }
-        let written = match create_checkpoint(&self.delta, None).await {
-            Ok(()) => cleanup_metadata(&self.delta, None).await.map(|_| ()),
+        let written = match self.checkpoint(version).await {
+            Ok(()) => self.drop_old_entries().await,
             Err(error) => Err(error),
         };
         if let Err(error) = written {
             tracing::warn!(table = %self.name, %error, "a checkpoint of the log was not written");
         }
+    }
+
+    async fn drop_old_entries(&self) -> Result<(), LakeError> {
+        let dropped = cleanup_metadata(&self.delta, None).await;
+        dropped.map(|_| ()).map_err(failed(&self.name, "dropping old entries"))
     }
 }
 
@@ -314,7 +336,8 @@ async fn load_or_create(
         }
     }
     let mut table = DeltaTable::new(log_store);
-    table.load().await.map_err(&failed)?;
+    let loading = contained(table.load()).await;
+    loading.ok_or_else(|| undecodable(spec.name()))?.map_err(&failed)?;
     Ok(table)
 }
 
@@ -416,6 +439,14 @@ fn remove(entry: &FileEntry, at: Timestamp) -> Remove {
         base_row_id: None,
         default_row_commit_version: None,
     }
+}
+
+fn undecodable(name: &TableName) -> LakeError {
+    LakeError::ForeignEntry { table: name.clone(), what: "it cannot be decoded" }
+}
+
+fn listed_late(name: &TableName) -> LakeError {
+    LakeError::Tampered { table: name.clone(), what: "a listing hides its newest entry" }
 }
 
 pub(crate) fn failed(

@@ -71,6 +71,10 @@ impl SealedObjects {
         Ok(objects.iter().filter_map(|object| object.location.filename()?.parse().ok()).collect())
     }
 
+    pub(crate) const fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
     fn path(id: FileId) -> Path {
         Path::from(id.to_string())
     }

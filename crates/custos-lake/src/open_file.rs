@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -25,7 +26,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use roaring::RoaringBitmap;
 
-use crate::footer::Footer;
+use crate::footer::{Footer, is_in_parts};
 use crate::log::FileEntry;
 use crate::parquet_crypto::Decryption;
 use crate::{ColumnRole, LakeError, Table, TableSpec};
@@ -242,7 +243,7 @@ impl OpenFile {
         let roots: Vec<_> = columns.iter().filter_map(|&at| self.places[at]).collect();
         let mask = ProjectionMask::roots(parquet_schema, roots);
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(
-            reader(&self.store, &self.entry),
+            source(&self.store, &self.entry),
             self.metadata.clone(),
         )
         .with_batch_size(batch_rows)
@@ -256,9 +257,10 @@ impl OpenFile {
         let failed = self.failed();
         let stream = builder.build().map_err(|_| failed("read"))?;
         let layout = Layout::new(&self.spec, columns, &self.places);
-        Ok(stream.map(move |batch| match batch {
-            Ok(batch) => layout.arrange(&batch).ok_or_else(|| failed("arranged")),
-            Err(_) => Err(failed("decrypted")),
+        // A stream that panicked is asked no more.
+        Ok(AssertUnwindSafe(stream).catch_unwind().map(move |batch| match batch {
+            Ok(Ok(batch)) => layout.arrange(&batch).ok_or_else(|| failed("arranged")),
+            Ok(Err(_)) | Err(_) => Err(failed("decrypted")),
         }))
     }
 
@@ -310,7 +312,7 @@ impl Layout {
     }
 }
 
-fn reader(store: &Arc<dyn ObjectStore>, entry: &FileEntry) -> Source {
+fn source(store: &Arc<dyn ObjectStore>, entry: &FileEntry) -> Source {
     Source { store: Arc::clone(store), path: Path::from(entry.path.as_str()) }
 }
 
@@ -320,11 +322,25 @@ struct Source {
     path: Path,
 }
 
+impl Source {
+    /// Bytes as they were read, if they can be handed on.
+    fn checked(range: &Range<u64>, bytes: Bytes) -> Result<Bytes, ParquetError> {
+        if bytes.len() as u64 != range.end.saturating_sub(range.start) {
+            return Err(ParquetError::General("a read broke off".to_owned()));
+        }
+        if !is_in_parts(&bytes) {
+            return Err(ParquetError::General("a sealed part has another length".to_owned()));
+        }
+        Ok(bytes)
+    }
+}
+
 impl AsyncFileReader for Source {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         async move {
-            let bytes = self.store.get_range(&self.path, range).await;
-            bytes.map_err(|error| ParquetError::External(Box::new(error)))
+            let bytes = self.store.get_range(&self.path, range.clone()).await;
+            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
+            Self::checked(&range, bytes)
         }
         .boxed()
     }
@@ -335,7 +351,11 @@ impl AsyncFileReader for Source {
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         async move {
             let bytes = self.store.get_ranges(&self.path, &ranges).await;
-            bytes.map_err(|error| ParquetError::External(Box::new(error)))
+            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
+            if bytes.len() != ranges.len() {
+                return Err(ParquetError::General("a read broke off".to_owned()));
+            }
+            ranges.iter().zip(bytes).map(|(range, bytes)| Self::checked(range, bytes)).collect()
         }
         .boxed()
     }

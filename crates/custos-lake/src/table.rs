@@ -213,6 +213,10 @@ impl Table {
         &self.cache
     }
 
+    pub(crate) const fn log(&self) -> &Arc<Mutex<TableLog>> {
+        &self.log
+    }
+
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }

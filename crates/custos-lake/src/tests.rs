@@ -1,4 +1,5 @@
 mod faults;
+mod vacuum;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ const CANARY: &str = "canary-7f3a@example.test";
 /// A lake in a temporary folder, with real keys.
 pub(crate) struct World {
     folder: TempDir,
+    secrets: Arc<MemorySecretStore>,
     pub(crate) keys: Arc<KeyService>,
     pub(crate) clock: Arc<FakeClock>,
     heads: Arc<MemoryHeads>,
@@ -32,11 +34,13 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ring = LocalKeyRing::create(&folder.path().join("keys"), None).unwrap();
-        let store = Arc::new(MemorySecretStore::default());
+        let secrets = Arc::new(MemorySecretStore::default());
+        let store = Arc::<MemorySecretStore>::clone(&secrets);
         let keys = KeyService::initialise(Arc::new(ring), store).await.unwrap();
         let files = PolicyFiles::from_dir(&workspace_root().join("policies")).unwrap();
         Self {
             folder,
+            secrets,
             keys: Arc::new(keys),
             clock: Arc::new(FakeClock::at(Timestamp::from_micros(0))),
             heads: Arc::default(),

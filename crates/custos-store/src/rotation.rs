@@ -127,3 +127,6 @@ fn epoch_of(path: &Path) -> Option<EpochId> {
     let mut file = std::fs::File::open(path).ok()?;
     Some(read_backup_header(&mut file).ok()?.epoch)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! What tests and developer tasks share: a clock, servers to run against, the workspace's own facts
-//! and its tidy rules.
+//! What tests and developer tasks share: a clock, servers to run against, object storage that fails
+//! (feature `faults`), the workspace's own facts and its tidy rules.
 //!
 //! Nothing here reaches a release: no product crate depends on it outside its tests. It knows the
 //! vocabulary and Cargo, and neither Arrow nor an async runtime nor any policy; grants for tests
@@ -23,6 +23,8 @@ mod crate_map;
 mod custos_binary;
 mod dependency_tree;
 mod fake_clock;
+#[cfg(feature = "faults")]
+mod fault_store;
 mod free_port;
 mod http_status;
 mod metadata;
@@ -40,6 +42,8 @@ pub use crate_map::{crate_map, with_crate_map};
 pub use custos_binary::custos_binary;
 pub use dependency_tree::DependencyTree;
 pub use fake_clock::FakeClock;
+#[cfg(feature = "faults")]
+pub use fault_store::{Answer, Fault, FaultPlan, FaultStore};
 pub use metadata::Package;
 pub use openbao::OpenBao;
 pub use postgres_server::{PostgresServer, is_root, postgres_programs};

@@ -105,8 +105,12 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Principal(PrincipalCommand),
     /// Sort loaded files by subject into larger ones: faster queries and erasures. The bytes of the
-    /// old ones, which nothing opens any more, go with the next erasure or `custos doctor`.
+    /// old ones, which nothing opens any more, go with the next erasure or `custos vacuum`.
     Compact(JsonArg),
+    /// Delete the bytes of files that were replaced or that a crash left, and old log entries. No
+    /// secret opens them any more; run it every day, so that they are gone within a week.
+    #[command(after_help = "Example:\n  custos vacuum --dry-run")]
+    Vacuum(VacuumArgs),
     /// Check every invariant, finish what a crash cut off, and clear what it left.
     Doctor(JsonArg),
     /// Serve HTTP.
@@ -434,6 +438,19 @@ pub(crate) enum AuditCommand {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VacuumArgs {
+    /// Show what would go, and delete nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Spare what was written or replaced less than this long ago: running queries may read it.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = life)]
+    pub(crate) keep: i64,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ mod resolve;
 mod restore;
 mod serve;
 mod sql;
+mod vacuum;
 
 pub(crate) use certificate::print as print_certificate;
 pub(crate) use consent::import as import_consents;
@@ -60,6 +61,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Restore(args) => restore::run(find(config)?, &args).await,
         Command::Principal(command) => principal::run(&open(config).await?, &command).await,
         Command::Compact(args) => compact::run(&open(config).await?, &args).await,
+        Command::Vacuum(args) => vacuum::run(&open(config).await?, &args).await,
         Command::Doctor(args) => doctor::run(&open(config).await?, &args).await,
         Command::Serve => serve(open(config).await?).await,
     }

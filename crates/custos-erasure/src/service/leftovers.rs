@@ -70,27 +70,43 @@ impl ErasureService {
         alone: &'a dyn Lease,
         actor: &str,
     ) -> Result<Quiet<'a>, ErasureError> {
-        let mut quiet = Quiet {
-            contracts: self.contracts().await?,
-            finished: 0,
-            tables: Vec::new(),
-            alone,
-            sources: Vec::new(),
-        };
-        for contract in &quiet.contracts {
-            let (finished, lease) = self.ingest.recover_and_hold(contract, actor).await?;
-            quiet.finished += finished;
-            quiet.sources.push(lease);
+        let (mut finished, mut sources) = (0, Vec::new());
+        let contracts = self.contracts().await?;
+        for contract in &contracts {
+            let (of_source, lease) = self.ingest.recover_and_hold(contract, actor).await?;
+            finished += of_source;
+            sources.push(lease);
         }
+        let tables = self.tables(&contracts).await?;
+        Ok(Quiet { contracts, finished, tables, alone, sources })
+    }
+
+    /// Holds every source as it is, for who only looks.
+    pub async fn hold_sources_unfinished<'a>(
+        &self,
+        alone: &'a dyn Lease,
+    ) -> Result<Quiet<'a>, ErasureError> {
+        let mut sources = Vec::new();
+        let contracts = self.contracts().await?;
+        for contract in &contracts {
+            sources.push(self.ledger.lease_source(&contract.id).await?);
+        }
+        let tables = self.tables(&contracts).await?;
+        Ok(Quiet { contracts, finished: 0, tables, alone, sources })
+    }
+
+    /// Every table of the lake.
+    async fn tables(&self, contracts: &[Contract]) -> Result<Vec<Table>, ErasureError> {
         let mut specs =
             vec![vault::identifiers_spec()?, vault::persons_spec()?, vault::links_spec()?];
-        for contract in &quiet.contracts {
+        for contract in contracts {
             specs.extend([contract.landing_spec()?, contract.quarantine_spec()?]);
         }
+        let mut tables = Vec::with_capacity(specs.len());
         for spec in specs {
-            quiet.tables.push(self.lake.table(Arc::new(spec)).await?);
+            tables.push(self.lake.table(Arc::new(spec)).await?);
         }
-        Ok(quiet)
+        Ok(tables)
     }
 
     /// The newest contract of every source.
@@ -134,12 +150,11 @@ impl ErasureService {
     }
 
     /// Every owner of secrets that a table, a load or a request names.
-    async fn named(&self, quiet: &Quiet<'_>) -> Result<BTreeSet<FileId>, ErasureError> {
+    pub(super) async fn named(&self, quiet: &Quiet<'_>) -> Result<BTreeSet<FileId>, ErasureError> {
         let mut named = BTreeSet::from([KeyService::root_owner()]);
         named.extend(self.others.others(self.clock.now()).await?);
         for table in &quiet.tables {
-            let snapshot = table.snapshot().await?;
-            named.extend(snapshot.files.iter().map(|entry| entry.file));
+            named.extend(table.live_files().await?);
         }
         for request in self.requests.list().await? {
             named.insert(request.sealed.owner);
