@@ -13,6 +13,7 @@
 //! what leaves the lake.
 
 mod compact;
+mod control_copies;
 mod error;
 mod export_file;
 mod file_cache;
@@ -32,6 +33,7 @@ pub mod vault;
 mod writer;
 
 pub use compact::{Compacted, Layout, Sorted};
+pub use control_copies::ControlCopies;
 pub use error::LakeError;
 pub use export_file::{ExportFile, KeyReference};
 pub use heads::{HeadStore, MemoryHeads, TableHead};
