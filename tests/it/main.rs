@@ -36,4 +36,6 @@ mod races;
 #[cfg(test)]
 mod real_data;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod tidy;
