@@ -38,6 +38,8 @@ mod races;
 #[cfg(test)]
 mod real_data;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod vacuum;

@@ -104,8 +104,9 @@ impl KeyService {
         Ok(done)
     }
 
-    /// A secret for a backup, wrapped under the newest epoch.
+    /// A secret for a backup, wrapped under the newest epoch, which another process may have made.
     pub async fn backup_key(&self) -> Result<BackupKey, KeyError> {
+        self.wrap_under(newest_epoch(&*self.kms).await?);
         BackupKey::new(&*self.kms, self.epoch()).await
     }
 

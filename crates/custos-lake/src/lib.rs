@@ -15,6 +15,7 @@
 mod bounds;
 mod compact;
 mod contained;
+mod control_copies;
 mod error;
 mod export_file;
 mod file_cache;
@@ -37,6 +38,7 @@ mod writer;
 
 pub use bounds::ColumnBounds;
 pub use compact::{Compacted, Layout, Sorted};
+pub use control_copies::ControlCopies;
 pub use error::LakeError;
 pub use export_file::{ExportFile, KeyReference};
 pub use heads::{HeadStore, MemoryHeads, TableHead};

@@ -224,6 +224,7 @@ impl TableLog {
 
     /// Commits against the newest version, retrying while other writers get ahead.
     pub(crate) async fn commit(&mut self, commit: &Commit) -> Result<CommitOutcome, LakeError> {
+        self.heads.secure().await?;
         for _ in 0..ATTEMPTS_MAX {
             let now = self.snapshot().await?;
             if let Some(version) = self.committed_as_loaded(commit.id).await? {

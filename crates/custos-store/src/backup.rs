@@ -1,7 +1,8 @@
 //! Backups: a copy of the store in one sealed file, and back.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use custos_core::{Classify, ErrorKind, StoreError, Timestamp};
@@ -9,18 +10,19 @@ use custos_keys::{
     BackupHeader, BackupKey, BackupVerified, KeyError, KeyService, Kms, open_backup,
     read_backup_header,
 };
+use custos_lake::LakeError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::error::failed;
-use crate::lease::FileLease;
+use crate::lease::{FileLease, lock_if_free};
 use crate::private_files::{create, erase, erase_folder, publish};
 use crate::statement::query;
 use crate::store::create_private_folder;
 use crate::{OpenError, Store};
 
 /// The copy while it is sealed, in the store's folder.
-const SNAPSHOT: &str = ".snapshot.db";
+pub(crate) const SNAPSHOT: &str = ".snapshot.db";
 
 /// Where a backup is restored to be looked at, in the store's folder.
 const LOOKED_AT: &str = ".restored";
@@ -48,6 +50,20 @@ pub enum BackupError {
     /// The backup could not be sealed or opened.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The lake, which holds snapshots, failed.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The lake holds no snapshot of the control store, or none of the time asked for.
+    #[error("the lake holds no snapshot of the control store, or none that is old enough")]
+    NoSnapshot,
+    /// What was restored before, and is not in use yet, is of another backup.
+    #[error("`{path}` was restored from another backup, made at {made_at}, and is not in use yet")]
+    OtherRestored {
+        /// Where it is.
+        path: PathBuf,
+        /// When that backup was made.
+        made_at: Timestamp,
+    },
     /// The control store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -59,7 +75,9 @@ pub enum BackupError {
 impl Classify for BackupError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Exists { .. } => ErrorKind::Conflict,
+            Self::Exists { .. } | Self::OtherRestored { .. } => ErrorKind::Conflict,
+            Self::NoSnapshot => ErrorKind::NotFound,
+            Self::Lake(error) => error.kind(),
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Unavailable,
@@ -78,6 +96,11 @@ impl Classify for BackupError {
                  space"
                     .into(),
             ),
+            Self::OtherRestored { .. } => {
+                Some("choose another folder, or remove what is in this one".into())
+            }
+            Self::NoSnapshot => Some("see what there is with `custos restore --list`".into()),
+            Self::Lake(error) => error.hint(),
             Self::Keys(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Open(error) => error.hint(),
@@ -148,6 +171,21 @@ impl Store {
         Ok(())
     }
 
+    /// When the copy was made that is in a file and has erasures to be done again; `None` if the file
+    /// is none, or a store in use, or not there.
+    pub async fn restored_from(path: &Path) -> Result<Option<Timestamp>, BackupError> {
+        let store = match Self::open_restored(path).await {
+            Err(OpenError::Missing { .. }) => return Ok(None),
+            other => other?,
+        };
+        let made_at: Option<(i64,)> = query("SELECT made_at FROM restored")
+            .fetch_optional(store.readers())
+            .await
+            .map_err(failed("looking whether it is a copy"))?;
+        store.close().await;
+        Ok(made_at.map(|(micros,)| Timestamp::from_micros(micros)))
+    }
+
     async fn copy_into(&self, path: &Path, made_at: Timestamp) -> Result<(), BackupError> {
         self.copy_to(path).await?;
         Ok(mark_as_copy(path, made_at).await.map_err(failed("copying it"))?)
@@ -184,6 +222,29 @@ pub async fn restore(kms: &dyn Kms, file: &Path, into: &Path) -> Result<BackupHe
     Ok(header)
 }
 
+/// Removes what a crash left of copies of the store in a file, unless somebody makes one now.
+pub(crate) fn clear_leftovers(store: &Path) -> io::Result<()> {
+    let folder = store.parent().unwrap_or(Path::new(""));
+    let leftovers: Vec<PathBuf> = ["", "-journal", "-wal", "-shm"]
+        .iter()
+        .map(|end| folder.join(format!("{SNAPSHOT}{end}")))
+        .chain([part_of(store), part_of(&part_of(store))])
+        .collect();
+    let looked_at = folder.join(LOOKED_AT);
+    if !leftovers.iter().chain([&looked_at]).any(|path| path.exists()) {
+        return Ok(());
+    }
+    let Some(_alone) = lock_if_free(folder, "_backup")? else { return Ok(()) };
+    for path in leftovers {
+        match fs::metadata(&path) {
+            // It has its final name already: what is there is the store itself.
+            Ok(file) if file.nlink() > 1 => fs::remove_file(&path)?,
+            _ => erase(&path)?,
+        }
+    }
+    erase_folder(&looked_at)
+}
+
 async fn look_at(
     keys: &KeyService,
     kms: &dyn Kms,
@@ -200,7 +261,7 @@ async fn look_at(
     verified
 }
 
-fn seal(
+pub(crate) fn seal(
     key: BackupKey,
     made_at: Timestamp,
     from: &Path,
@@ -222,7 +283,7 @@ fn seal(
 }
 
 /// Writes into a copy that it is one, without leaving other files beside it.
-async fn mark_as_copy(path: &Path, made_at: Timestamp) -> Result<(), sqlx::Error> {
+pub(crate) async fn mark_as_copy(path: &Path, made_at: Timestamp) -> Result<(), sqlx::Error> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -238,13 +299,13 @@ async fn mark_as_copy(path: &Path, made_at: Timestamp) -> Result<(), sqlx::Error
 }
 
 /// Where a file is until it is whole.
-fn part_of(path: &Path) -> PathBuf {
+pub(crate) fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     name.into()
 }
 
-fn refuse_existing(path: &Path) -> Result<(), BackupError> {
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), BackupError> {
     match path.try_exists() {
         Ok(false) => Ok(()),
         Ok(true) => Err(BackupError::Exists { path: path.to_owned() }),
@@ -253,7 +314,7 @@ fn refuse_existing(path: &Path) -> Result<(), BackupError> {
 }
 
 /// Sealing is long work that waits for nobody.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
 ) -> Result<T, BackupError> {
     match tokio::task::spawn_blocking(work).await {
@@ -262,11 +323,14 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn unusable(operation: &'static str) -> impl FnOnce(io::Error) -> BackupError {
+pub(crate) fn unusable(operation: &'static str) -> impl FnOnce(io::Error) -> BackupError {
     move |source| BackupError::File { operation, source }
 }
 
-fn exists_or(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> BackupError {
+pub(crate) fn exists_or(
+    path: &Path,
+    operation: &'static str,
+) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
     move |source| match source.kind() {
         io::ErrorKind::AlreadyExists => BackupError::Exists { path },

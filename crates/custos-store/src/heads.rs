@@ -40,4 +40,8 @@ impl HeadStore for Store {
         .map_err(failed("remembering the head of a table"))?;
         Ok(())
     }
+
+    async fn secure(&self) -> Result<(), StoreError> {
+        self.secure().await
+    }
 }

@@ -1,6 +1,6 @@
 //! Leases: locks of files, or of sessions of a server.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -50,9 +50,8 @@ impl FileLease {
 
     /// Waits for the lock on `locks/<name>.lock` in the store's folder.
     pub(crate) async fn take(store: &Path, name: &str) -> Result<Self, StoreError> {
-        let folder = store.join("locks");
-        let file = folder.join(format!("{name}.lock"));
-        let locked = tokio::task::spawn_blocking(move || lock(&folder, &file)).await;
+        let (folder, name) = (store.join("locks"), name.to_owned());
+        let locked = tokio::task::spawn_blocking(move || lock(&folder, &name)).await;
         match locked.map_err(io::Error::from).flatten() {
             Ok(file) => Ok(Self { _locked: file }),
             Err(error) => Err(StoreError::Unavailable {
@@ -63,11 +62,25 @@ impl FileLease {
     }
 }
 
+/// The lock of a lease, if nobody has it.
+pub(crate) fn lock_if_free(store: &Path, name: &str) -> io::Result<Option<FileLease>> {
+    let opened = lock_file(&store.join("locks"), name)?;
+    match opened.try_lock() {
+        Ok(()) => Ok(Some(FileLease { _locked: opened })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// The file stays when the lease ends: of two who wait for a file, one would lock a removed one.
-fn lock(folder: &Path, file: &Path) -> io::Result<File> {
-    create_private_folder(folder)?;
-    let opened =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file)?;
+fn lock(folder: &Path, name: &str) -> io::Result<File> {
+    let opened = lock_file(folder, name)?;
     opened.lock()?;
     Ok(opened)
+}
+
+fn lock_file(folder: &Path, name: &str) -> io::Result<File> {
+    create_private_folder(folder)?;
+    let file = folder.join(format!("{name}.lock"));
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file)
 }

@@ -16,6 +16,9 @@
 //! who writes takes a turn for each part of the store, and leases are locks of sessions: connect
 //! straight to the server, or through a pooler that keeps sessions apart.
 //!
+//! A store in a file keeps sealed snapshots of itself in the lake ([`Snapshots`]); a server has its
+//! own replication.
+//!
 //! This crate knows no keys, no identifiers and no time: secrets and payloads reach it sealed,
 //! identifiers hashed, instants as values. What it copies of itself it hands to `custos-keys`,
 //! which seals it.
@@ -56,6 +59,7 @@ mod private_files;
 mod requests;
 mod rotation;
 mod secrets;
+mod snapshots;
 mod statement;
 mod store;
 #[cfg(test)]
@@ -65,4 +69,7 @@ pub use backup::{BackupError, restore};
 pub use error::{OpenError, Unreachable};
 pub use principals::{NewPrincipal, StoredPrincipal};
 pub use rotation::{Rotated, RotationStep};
+pub use snapshots::{
+    FromLake, ListedSnapshot, SnapshotStatus, Snapshots, list_snapshots, restore_from_lake,
+};
 pub use store::{PostgresUrl, PostgresUrlError, Store};

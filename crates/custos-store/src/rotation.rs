@@ -79,6 +79,10 @@ impl Store {
         self.back_up(keys, clock.now(), &backup).await?;
         progress(RotationStep::Verifying);
         let verified = self.verify_backup(keys, kms, &backup).await?;
+        let snapshots = self.snapshots();
+        if let Some(snapshots) = &snapshots {
+            snapshots.renew().await?;
+        }
         for lease in &quiet {
             lease.check().await?;
         }
@@ -87,6 +91,9 @@ impl Store {
             keys.finish_rotation(*epoch, &verified, clock).await?;
         }
         self.remove_dead_backups(&old)?;
+        if let Some(snapshots) = &snapshots {
+            snapshots.delete_others().await?;
+        }
         Ok(Rotated { epoch, rewrapped, secrets: verified.secrets(), destroyed: old, backup })
     }
 

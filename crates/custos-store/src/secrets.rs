@@ -44,6 +44,8 @@ impl SecretStore for Store {
         cause: &DestructionCause,
         at: Timestamp,
     ) -> Result<Vec<FileId>, StoreError> {
+        // What takes the place of what they open is not to be lost when they are gone.
+        self.secure().await?;
         let operation = "destroying secrets";
         let list = to_json(owners)?;
         let mut transaction = self.writer(Part::Secrets, operation).await?;

@@ -5,18 +5,19 @@ mod postgres;
 mod sqlite;
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock, Weak};
 
 use custos_core::StoreError;
 
 use crate::lease::StoreLease;
 use crate::statement::{Statement, Target, Transaction};
-use crate::{BackupError, OpenError};
+use crate::{BackupError, OpenError, Snapshots};
 use postgres::PostgresStore;
-use sqlite::SqliteStore;
 
 pub(crate) use postgres::SessionLease;
 pub use postgres::{PostgresUrl, PostgresUrlError};
-pub(crate) use sqlite::create_private_folder;
+pub(crate) use sqlite::copy::open_copy;
+pub(crate) use sqlite::{SqliteStore, changes, create_private_folder};
 
 /// The control store.
 ///
@@ -24,6 +25,7 @@ pub(crate) use sqlite::create_private_folder;
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    pub(crate) snapshots: Arc<OnceLock<Weak<Snapshots>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -106,6 +108,14 @@ impl Store {
         match self.database {
             Database::Sqlite(store) => store.close().await,
             Database::Postgres(store) => store.close().await,
+        }
+    }
+
+    /// The store, if it is in a file.
+    pub(crate) const fn sqlite(&self) -> Option<&SqliteStore> {
+        match &self.database {
+            Database::Sqlite(store) => Some(store),
+            Database::Postgres(_) => None,
         }
     }
 
@@ -198,7 +208,7 @@ impl Store {
 
 impl From<Database> for Store {
     fn from(database: Database) -> Self {
-        Self { database }
+        Self { database, snapshots: Arc::default() }
     }
 }
 

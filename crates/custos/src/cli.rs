@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use custos_core::{FileId, PrincipalId, Purpose, RequestId};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use custos_core::{FileId, PrincipalId, Purpose, RequestId, Timestamp};
 use custos_erasure::Level;
 
 /// The customer data platform that can prove what it forgot.
@@ -95,9 +95,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Restore a backup of the control store, and erase again who was erased since.
+    /// Restore the control store from a backup or from the lake's snapshots, and erase again who was
+    /// erased since.
     #[command(
-        after_help = "Example:\n  custos restore /mnt/backup/control.backup --into control-restored\n  \
+        after_help = "Example:\n  custos restore --from-lake --into control   # when it is lost\n  \
+                      custos restore /mnt/backup/control.backup --into control-restored\n  \
                       then set `control = \"control-restored\"` in custos.toml"
     )]
     Restore(RestoreArgs),
@@ -463,13 +465,23 @@ pub(crate) enum KeysCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["file", "from_lake", "replay", "list"])))]
 pub(crate) struct RestoreArgs {
     /// The backup.
-    #[arg(required_unless_present = "replay", requires = "into", conflicts_with = "replay")]
+    #[arg(requires = "into")]
     pub(crate) file: Option<PathBuf>,
+    /// Take the newest whole state from the snapshots that are in the lake.
+    #[arg(long, requires = "into")]
+    pub(crate) from_lake: bool,
+    /// With --from-lake: the newest state at this time, such as `2026-03-01T10:00:00+08:00`.
+    #[arg(long, value_name = "TIME", requires = "from_lake")]
+    pub(crate) at: Option<Timestamp>,
     /// The folder of the restored control store, which must hold none.
-    #[arg(long, value_name = "DIR", conflicts_with = "replay")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["replay", "list"])]
     pub(crate) into: Option<PathBuf>,
+    /// Restore nothing: only list the snapshots that are in the lake.
+    #[arg(long)]
+    pub(crate) list: bool,
     /// Restore nothing: only erase again, in the configured control store, who was erased since.
     #[arg(long)]
     pub(crate) replay: bool,

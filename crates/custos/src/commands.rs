@@ -39,6 +39,7 @@ use crate::config::Config;
 use crate::demo;
 use crate::failure::Failure;
 use crate::installation::Installation;
+use crate::snapshots::kept;
 
 /// Runs what the command line asks for.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
@@ -46,25 +47,60 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Init(args) => init::run(&args).await,
-        Command::Ingest(args) => ingest::run(&open(config).await?, &args).await,
-        Command::Resolve(args) => resolve::run(&open(config).await?, &args).await,
-        Command::Build(args) => build::run(&open(config).await?, &args).await,
-        Command::Sql(args) => sql::run(&open(config).await?, &args).await,
-        Command::Export(command) => export::run(&open(config).await?, command).await,
+        Command::Ingest(args) => {
+            on(config, async |installed| ingest::run(installed, &args).await).await
+        }
+        Command::Resolve(args) => {
+            on(config, async |installed| resolve::run(installed, &args).await).await
+        }
+        Command::Build(args) => {
+            on(config, async |installed| build::run(installed, &args).await).await
+        }
+        Command::Sql(args) => on(config, async |installed| sql::run(installed, &args).await).await,
+        Command::Export(command) => {
+            on(config, async |installed| export::run(installed, command).await).await
+        }
         Command::Policy(command) => policy::run(config, &command),
-        Command::Consent(command) => consent::run(&open(config).await?, &command).await,
-        Command::Request(command) => request::run(&open(config).await?, command).await,
+        Command::Consent(command) => {
+            on(config, async |installed| consent::run(installed, &command).await).await
+        }
+        Command::Request(command) => {
+            on(config, async |installed| request::run(installed, command).await).await
+        }
         Command::Certificate(command) => certificate::run(config, &command).await,
-        Command::Audit(command) => audit::run(&open(config).await?, &command).await,
-        Command::Keys(command) => keys::run(&open(config).await?, &command).await,
-        Command::Backup { file, json } => backup::run(&open(config).await?, &file, json).await,
+        Command::Audit(command) => {
+            on(config, async |installed| audit::run(installed, &command).await).await
+        }
+        Command::Keys(command) => {
+            on(config, async |installed| keys::run(installed, &command).await).await
+        }
+        Command::Backup { file, json } => {
+            on(config, async |installed| backup::run(installed, &file, json).await).await
+        }
         Command::Restore(args) => restore::run(find(config)?, &args).await,
-        Command::Principal(command) => principal::run(&open(config).await?, &command).await,
-        Command::Compact(args) => compact::run(&open(config).await?, &args).await,
-        Command::Vacuum(args) => vacuum::run(&open(config).await?, &args).await,
-        Command::Doctor(args) => doctor::run(&open(config).await?, &args).await,
-        Command::Serve => serve(open(config).await?).await,
+        Command::Principal(command) => {
+            on(config, async |installed| principal::run(installed, &command).await).await
+        }
+        Command::Compact(args) => {
+            on(config, async |installed| compact::run(installed, &args).await).await
+        }
+        Command::Vacuum(args) => {
+            on(config, async |installed| vacuum::run(installed, &args).await).await
+        }
+        Command::Doctor(args) => {
+            on(config, async |installed| doctor::run(installed, &args).await).await
+        }
+        Command::Serve => on(config, async |installed| serve(installed).await).await,
     }
+}
+
+/// Opens the installation, does the work in it, and keeps its snapshots up to date.
+async fn on(
+    config: Option<&Path>,
+    work: impl AsyncFnOnce(&Installation) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let installation = open(config).await?;
+    kept(&installation, work(&installation)).await
 }
 
 async fn open(config: Option<&Path>) -> Result<Installation, Failure> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use custos_core::ErrorKind;
 use custos_query::Limits;
@@ -18,6 +19,8 @@ use query::RawQuery;
 /// The name that is searched for upwards from the working directory.
 pub(crate) const FILE: &str = "custos.toml";
 
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5);
+
 const HTTP: &str = "127.0.0.1:8080";
 
 /// What a new installation's file says.
@@ -25,9 +28,10 @@ pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; 
 
 [storage]
 lake = "lake"          # encrypted tables and journals: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
-control = "control"    # consent, requests, audit, wrapped secrets: back it up;
+control = "control"    # consent, requests, audit, wrapped secrets; in the lake are snapshots of it;
                        # for several nodes a PostgreSQL database: "postgres://USER@HOST/DATABASE",
                        # whose password PGPASSWORD or the password file can hold
+# snapshot_seconds = 5 # between sealed snapshots of a control store in a folder, in the lake
 keys = "keys"          # the key ring that opens the secrets: back it up elsewhere;
                        # or OpenBao or Vault: "vault+https://HOST:8200/transit?prefix=custos"
 
@@ -65,6 +69,7 @@ struct RawStorage {
     lake: Option<String>,
     control: Option<String>,
     keys: Option<String>,
+    snapshot_seconds: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -167,6 +172,8 @@ pub(crate) struct Config {
     pub(crate) control: Control,
     /// Where the keys are.
     pub(crate) keys: KeysPlace,
+    /// Between looks for changes of the control store to put into the lake.
+    pub(crate) snapshot_pause: Duration,
     /// A folder of policies in place of the built-in ones.
     pub(crate) policies: Option<PathBuf>,
     /// A folder of models on top of the built-in ones.
@@ -221,6 +228,7 @@ impl Config {
             "CUSTOS_STORAGE_LAKE",
             "CUSTOS_STORAGE_CONTROL",
             "CUSTOS_STORAGE_KEYS",
+            "CUSTOS_STORAGE_SNAPSHOT_SECONDS",
             "CUSTOS_POLICY_POLICIES",
             "CUSTOS_POLICY_MODELS",
             "CUSTOS_SERVER_HTTP",
@@ -260,11 +268,15 @@ impl Config {
         let control = environment.get("CUSTOS_STORAGE_CONTROL").or(raw.storage.control.as_ref());
         let control = Control::parse(control.map_or("control", String::as_str), folder)
             .map_err(|problem| problems.push(problem));
+        let pause = snapshot_pause(environment, raw.storage.snapshot_seconds)
+            .map_err(|problem| problems.push(problem));
+        let snapshot_pause = pause.unwrap_or_default();
         match (http, control, problems.is_empty()) {
             (Ok(http), Ok(control), true) => Ok(Self {
                 lake: LakePlace::parse(&lake, folder),
                 control,
                 keys: KeysPlace::parse(&keys, folder),
+                snapshot_pause,
                 policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
                 models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
                 http,
@@ -272,6 +284,19 @@ impl Config {
             }),
             _ => Err(problems),
         }
+    }
+}
+
+fn snapshot_pause(
+    environment: &BTreeMap<String, String>,
+    written: Option<i64>,
+) -> Result<Duration, String> {
+    let text = environment.get("CUSTOS_STORAGE_SNAPSHOT_SECONDS").cloned();
+    let text = text.or(written.map(|seconds| seconds.to_string()));
+    let Some(text) = text else { return Ok(SNAPSHOT_PAUSE) };
+    match text.parse() {
+        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("storage.snapshot_seconds: `{text}` is not a number from 1 to 3600")),
     }
 }
 
@@ -378,6 +403,21 @@ mod tests {
         assert_eq!(limits.statement_memory_bytes, 512 << 20);
         assert_eq!((limits.memory_bytes, limits.answer_rows), (1024, 5));
         assert_eq!(limits.statement_time.as_secs(), 7);
+    }
+
+    #[test]
+    fn snapshots_are_taken_every_few_seconds() {
+        let pause = |text: &str, environment: &[(&str, &str)]| {
+            parse(text, environment).map(|config| config.snapshot_pause.as_secs())
+        };
+        assert_eq!(pause("", &[]), Ok(5));
+        let text = "[storage]\nsnapshot_seconds = 20";
+        assert_eq!(pause(text, &[]), Ok(20));
+        assert_eq!(pause(text, &[("CUSTOS_STORAGE_SNAPSHOT_SECONDS", "2")]), Ok(2));
+        for wrong in ["0", "-1", "4000"] {
+            let problems = pause(&format!("[storage]\nsnapshot_seconds = {wrong}"), &[]);
+            assert!(problems.unwrap_err()[0].contains("storage.snapshot_seconds"));
+        }
     }
 
     #[test]

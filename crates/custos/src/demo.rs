@@ -16,6 +16,7 @@ use crate::cli::DemoArgs;
 use crate::commands;
 use crate::failure::Failure;
 use crate::installation::Installation;
+use crate::snapshots::kept;
 use crate::{embedded, output};
 use generate::Silos;
 
@@ -35,17 +36,25 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     }
     let config = commands::write_config(&args.dir, &[], &BTreeMap::new())?;
     let installation = Installation::create(config).await?;
-    let secrets = add_principals(&installation).await?;
+    kept(&installation, tour(&installation, args, started)).await
+}
+
+async fn tour(
+    installation: &Installation,
+    args: &DemoArgs,
+    started: Instant,
+) -> Result<(), Failure> {
+    let secrets = add_principals(installation).await?;
 
     step(1, "five silos that do not know each other", "五个互不相通的数据孤岛")?;
     let silos = silos(args)?;
     seen_in_silos(&silos, args.customers)?;
 
     step(2, "land them as encrypted Parquet", "以加密 Parquet 落地")?;
-    ingest(&installation, &silos).await?;
+    ingest(installation, &silos).await?;
 
     step(3, "import consent", "导入同意记录")?;
-    let counts = commands::import_consents(&installation, &silos.consents, "demo").await?;
+    let counts = commands::import_consents(installation, &silos.consents, "demo").await?;
     output::line(format!(
         "  {} records: {} recorded, {} name nobody, {} refused",
         counts.read, counts.recorded, counts.unknown, counts.refused
@@ -53,20 +62,20 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
 
     step(4, "find out who is whom", "身份识别")?;
     let report = installation.resolver().run("demo").await?;
-    let quality = quality::measure(&installation, &silos.truth, &report.persons).await?;
+    let quality = quality::measure(installation, &silos.truth, &report.persons).await?;
     output::line(format!(
         "  {} accounts, {} links; against the truth: precision {:.4}, recall {:.4}, F1 {:.4}",
         report.subjects, report.links, quality.precision, quality.recall, quality.f1
     ))?;
 
     step(5, "one question, two purposes, two answers", "同一问题，不同目的，不同答案")?;
-    ask(&installation, &silos).await?;
+    ask(installation, &silos).await?;
 
     step(6, "erase one customer", "删除一位客户")?;
-    let view = erase(&installation, &silos).await?;
+    let view = erase(installation, &silos).await?;
 
     step(7, "the certificate, checked with a public key alone", "删除证书")?;
-    certificate(&installation, &args.dir, &view)?;
+    certificate(installation, &args.dir, &view)?;
     let verified = installation.audit.verify().await?;
     output::line(format!("  audit log: {} entries hold", verified.size))?;
 

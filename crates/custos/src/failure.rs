@@ -25,6 +25,11 @@ impl Failure {
         self
     }
 
+    /// Whether something that is needed did not answer.
+    pub(crate) const fn is_unavailable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unavailable)
+    }
+
     /// A failure of something that knows its kind. Only `Display` is shown: what is behind it may
     /// hold values.
     pub(crate) fn of<E: Classify>(error: &E) -> Self {

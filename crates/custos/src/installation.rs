@@ -10,11 +10,11 @@ use custos_erasure::{ErasureParts, ErasureService};
 use custos_gateway::Authenticator;
 use custos_ingest::{Compactor, Contract, Ingest, IngestError, Ledger, Resolver};
 use custos_keys::{KeyService, Kms};
-use custos_lake::{Lake, Storage, vault};
+use custos_lake::{ControlCopies, Lake, Storage, vault};
 use custos_models::{ModelFiles, Models};
 use custos_policy::{PolicyFiles, PolicySet, Principal};
 use custos_query::{Executor, ExportParts, ExportService, Governor};
-use custos_store::Store;
+use custos_store::{Snapshots, Store};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Control, LakePlace, environment};
@@ -35,6 +35,8 @@ pub(crate) struct Installation {
     pub(crate) lake: Lake,
     pub(crate) policy: Arc<PolicySet>,
     pub(crate) audit: Arc<AuditLog>,
+    /// Those of a control store in a folder, while they are kept.
+    pub(crate) snapshots: Option<Arc<Snapshots>>,
 }
 
 /// What answers statements.
@@ -55,7 +57,7 @@ impl Installation {
         let kms = kms::create(&config.keys)?;
         let keys = KeyService::initialise(Arc::clone(&kms), Arc::new(store.clone())).await?;
         keys.note_epochs(&SystemClock).await?;
-        Self::assemble(config, store, kms, keys)
+        Self::assemble(config, store, kms, keys)?.with_snapshots()
     }
 
     /// Opens an installation.
@@ -67,7 +69,7 @@ impl Installation {
         let installation = Self::open_with(config, store).await?;
         // An older control store knows less than the lake: people who were erased would be back.
         match installation.erasure()?.unknown_entries().await? {
-            0 => Ok(installation),
+            0 => installation.with_snapshots(),
             count => Err(Failure::new(
                 ErrorKind::Conflict,
                 format!(
@@ -106,10 +108,7 @@ impl Installation {
     ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keys = Arc::new(keys);
-        let storage = match &config.lake {
-            LakePlace::Folder(folder) => Storage::folder(folder)?,
-            LakePlace::Url(url) => Storage::open(url, environment())?,
-        };
+        let storage = storage(&config)?;
         let heads = Arc::new(store.clone());
         let lake = Lake::new(storage, Arc::clone(&keys), heads, Arc::clone(&clock));
         let policy = Arc::new(load_policies(config.policies.as_deref())?);
@@ -118,7 +117,17 @@ impl Installation {
             keys.signing_key(),
             Arc::clone(&clock),
         ));
-        Ok(Self { config, clock, store, kms, keys, lake, policy, audit })
+        Ok(Self { config, clock, store, kms, keys, lake, policy, audit, snapshots: None })
+    }
+
+    /// Keeps snapshots of the control store from now on. Not of a restored copy before it is in use:
+    /// others would take it for the newest.
+    fn with_snapshots(mut self) -> Result<Self, Failure> {
+        let copies = ControlCopies::new(&storage(&self.config)?);
+        let (keys, kms, clock) =
+            (Arc::clone(&self.keys), Arc::clone(&self.kms), Arc::clone(&self.clock));
+        self.snapshots = self.store.keep_snapshots(keys, kms, copies, clock);
+        Ok(self)
     }
 
     /// What brings files in.
@@ -230,6 +239,14 @@ impl Installation {
         let found = self.store.principal(&id).await?.ok_or_else(unknown)?;
         Ok(Principal { id: found.name, roles: found.roles })
     }
+}
+
+/// The place of the lake.
+pub(crate) fn storage(config: &Config) -> Result<Storage, Failure> {
+    Ok(match &config.lake {
+        LakePlace::Folder(folder) => Storage::folder(folder)?,
+        LakePlace::Url(url) => Storage::open(url, environment())?,
+    })
 }
 
 /// The policies of a folder, or the built-in ones.

@@ -14,6 +14,7 @@ mod failure;
 mod installation;
 mod kms;
 mod output;
+mod snapshots;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,8 @@
 //! A control store in a file: creating, opening and checking it.
 
+pub(crate) mod changes;
+pub(crate) mod copy;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -8,21 +11,21 @@ use std::time::{Duration, Instant};
 
 use custos_core::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Sqlite, SqliteConnection, Transaction};
 
 use super::migrations;
 use crate::column::integrity;
 use crate::error::{failed, is_damage};
 use crate::lease::FileLease;
-use crate::private_files;
-use crate::{BackupError, OpenError};
+use crate::{BackupError, OpenError, backup};
 
 /// The migrations, which never change once they were in a release.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0001_control_store.sql"),
     include_str!("../../migrations/sqlite/0002_table_head.sql"),
     include_str!("../../migrations/sqlite/0003_keys_and_erasures.sql"),
     include_str!("../../migrations/sqlite/0004_exports.sql"),
+    include_str!("../../migrations/sqlite/0005_snapshots.sql"),
 ];
 
 /// "CUST"; the first migration writes it.
@@ -40,7 +43,7 @@ const EMPTYING_LOG: &str = "emptying the write-ahead log";
 /// A control store in a file.
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteStore {
-    folder: PathBuf,
+    path: PathBuf,
     /// One connection: writers of a process queue here, in order, not in SQLite's busy loop.
     writer: SqlitePool,
     readers: SqlitePool,
@@ -73,6 +76,7 @@ impl SqliteStore {
         }
         store.migrate().await?;
         store.write_ahead().await?;
+        backup::clear_leftovers(path).map_err(OpenError::Folder)?;
         Ok(store)
     }
 
@@ -104,25 +108,22 @@ impl SqliteStore {
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// Copies all of one moment into a new file.
+    /// Copies all of one moment into a new file, for who makes no other copy meanwhile.
     pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), BackupError> {
-        let operation = "copying it";
-        let unusable = |source| BackupError::File { operation, source };
-        private_files::create(path).map_err(unusable)?;
-        let name = path.to_str().ok_or_else(|| {
-            unusable(io::Error::other("the path of the control store is not UTF-8"))
-        })?;
-        let copied = sqlx::query("VACUUM INTO $1").bind(name).execute(&self.writer).await;
-        copied.map_err(failed(operation))?;
-        Ok(())
+        copy::copy(self, path).await
+    }
+
+    /// A connection of its own, for work that is to keep nobody waiting.
+    pub(crate) async fn connect_alone(&self) -> Result<SqliteConnection, sqlx::Error> {
+        options(&self.path).connect().await
     }
 
     /// Waits for a lease.
     pub(crate) async fn lease(&self, name: &str) -> Result<FileLease, StoreError> {
-        FileLease::take(&self.folder, name).await
+        FileLease::take(self.folder(), name).await
     }
 
     /// Begins to change the store. What is not committed never happened.
@@ -178,25 +179,16 @@ impl SqliteStore {
     }
 
     fn connect(path: &Path) -> Self {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(false)
-            .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("secure_delete", "ON")
-            .pragma("temp_store", "MEMORY")
-            .disable_statement_logging();
+        let options = options(path);
         let pool = SqlitePoolOptions::new()
             .acquire_timeout(2 * BUSY_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false);
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone());
         let readers =
             pool.max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"));
-        Self { folder, writer, readers }
+        Self { path: path.to_owned(), writer, readers }
     }
 
     async fn application_id(&self) -> Result<i32, sqlx::Error> {
@@ -208,6 +200,8 @@ impl SqliteStore {
         let operation = "updating the schema";
         let mut transaction = self.writer(operation).await.map_err(OpenError::Store)?;
         migrations::run(&MIGRATIONS, &mut *transaction).await?;
+        let tracked = changes::track(MIGRATIONS.len(), &mut transaction).await;
+        tracked.map_err(failed(operation)).map_err(OpenError::Store)?;
         transaction.commit().await.map_err(failed(operation)).map_err(OpenError::Store)
     }
 
@@ -227,6 +221,18 @@ impl SqliteStore {
         let source = "the file system does not support it".into();
         Err(OpenError::Store(StoreError::Unavailable { operation, source }))
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
 }
 
 fn opening(path: &Path, error: sqlx::Error) -> OpenError {

@@ -10,11 +10,16 @@ use custos_policy::MaintenanceJob;
 use custos_query::Population;
 use roaring::RoaringBitmap;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::JsonArg;
 use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
+
+/// A snapshot is old after so many pauses between snapshots, but not before this.
+const LATE_PAUSES: i64 = 10;
+const LATE_SECONDS_MIN: i64 = 60;
 
 /// What one check found.
 #[derive(Debug, Serialize)]
@@ -40,6 +45,7 @@ impl Finding {
 
 pub(super) async fn run(installation: &Installation, args: &JsonArg) -> Result<(), Failure> {
     installation.store.integrity().await?;
+    check_snapshots(installation, args.json).await?;
     // No job writes files that no log names yet while this is held.
     let alone = installation.store.lease_maintenance().await?;
     let erasure = installation.erasure()?;
@@ -72,6 +78,32 @@ pub(super) async fn run(installation: &Installation, args: &JsonArg) -> Result<(
         count => Err(Failure::new(ErrorKind::Integrity, format!("{count} problem(s) found"))
             .with_hint("restore lake and control store together from a backup of one moment")),
     }
+}
+
+/// Says when the last snapshot was taken, and begins anew if one of them is gone from the lake.
+async fn check_snapshots(installation: &Installation, json: bool) -> Result<(), Failure> {
+    let Some(snapshots) = &installation.snapshots else { return Ok(()) };
+    let status = snapshots.status().await?;
+    if json {
+        output::json(&json!({"snapshot_at": status.at, "snapshot_missing": status.missing}))?;
+    } else {
+        let at = status.at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        output::line(format!("last snapshot of the control store: {at}"))?;
+    }
+    let late = i64::try_from(installation.config.snapshot_pause.as_secs()).unwrap_or(i64::MAX);
+    let late = late.saturating_mul(LATE_PAUSES).max(LATE_SECONDS_MIN);
+    let now = installation.clock.now();
+    if status.changed && status.at.is_none_or(|at| at.plus_seconds(late) < now) {
+        output::note("the lake's snapshot of the control store was old: nobody kept it up to date");
+    }
+    if status.missing > 0 {
+        output::note(format!(
+            "{} object(s) of the lake's snapshots were missing: a new full one is made",
+            status.missing
+        ));
+        snapshots.begin_anew().await?;
+    }
+    Ok(())
 }
 
 /// Opens every live file and compares its bytes with the log's digest.

@@ -28,8 +28,7 @@ pub(super) async fn run(args: &InitArgs) -> Result<(), Failure> {
     }
     output::note(format!(
         "made {0}\nnext:\n  cd {0}\n  custos ingest --contract CONTRACT.yaml FILE...\n\
-         back up the control store with `custos backup FILE`, and the keys elsewhere: with either \
-         lost nothing opens",
+         back up the keys, apart from the lake: without them nothing opens",
         dir.display()
     ));
     Ok(())

@@ -25,7 +25,7 @@ const SORTING_PAUSE: Duration = Duration::from_secs(60);
 const WORKER: &str = "custos.worker";
 
 /// Serves until the process is asked to end.
-pub(crate) async fn serve(installation: Installation) -> Result<(), Failure> {
+pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     let engine = installation.engine().await?;
     let exports = Arc::new(installation.exports());
     let gateway = Gateway {

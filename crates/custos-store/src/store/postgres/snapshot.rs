@@ -12,15 +12,12 @@ use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo};
 use crate::BackupError;
 use crate::error::failed;
 use crate::statement::{Value, sqlite_arguments};
-use crate::store::sqlite::SqliteStore;
-
-const TABLES: &str = "\
-    SELECT name FROM sqlite_schema \
-    WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> '_sqlx_migrations'";
+use crate::store::sqlite::changes;
+use crate::store::sqlite::copy::prepare;
 
 /// Copies what `reader` sees, which must be one moment, into a new store at `path`.
 pub(super) async fn copy(reader: &mut PgConnection, path: &Path) -> Result<(), BackupError> {
-    SqliteStore::create(path).await?.close().await;
+    prepare(path).await?;
     Ok(copy_tables(reader, path).await.map_err(failed("copying it"))?)
 }
 
@@ -35,9 +32,8 @@ async fn copy_tables(reader: &mut PgConnection, path: &Path) -> Result<(), sqlx:
         .connect()
         .await?;
     let mut transaction = copy.begin().await?;
-    let tables: Vec<String> = sqlx::query_scalar(TABLES).fetch_all(&mut *transaction).await?;
-    for table in tables {
-        copy_table(&table, reader, &mut transaction).await?;
+    for table in changes::tables(&mut transaction).await? {
+        copy_table(&table.name, reader, &mut transaction).await?;
     }
     transaction.commit().await?;
     copy.close().await
@@ -55,9 +51,6 @@ async fn copy_table(
         .await?;
     let names = columns.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     let places = (1..=columns.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
-    // Some tables begin with a row.
-    let clear = format!("DELETE FROM \"{table}\"");
-    sqlx::query(AssertSqlSafe(clear)).execute(&mut *copy).await?;
     let select = AssertSqlSafe(format!("SELECT {names} FROM \"{table}\""));
     let insert = format!("INSERT INTO \"{table}\" ({names}) VALUES ({places})");
     let mut rows = sqlx::query(select).fetch(reader);
