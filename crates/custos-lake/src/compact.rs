@@ -5,15 +5,16 @@
 //! visible rows are long runs, a person's rows are a few pages, and an erasure rewrites little.
 //! Rows that a newer version of their record supersedes are left out.
 //!
-//! Memory is bounded by [`Layout::slice_rows`]: the rows of one range of subjects at a time are
-//! gathered from all files, sorted and written.
+//! Memory is bounded by [`Layout::slice_rows`]: rows are first divided by range of subjects, and then
+//! those of one range at a time are gathered, sorted and written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanBufferBuilder, RecordBatch};
+use arrow::array::{AsArray, BooleanBufferBuilder, RecordBatch, UInt32Array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::interleave_record_batch;
+use arrow::compute::{interleave_record_batch, take_record_batch};
 use arrow::datatypes::Int64Type;
 use custos_core::{BatchId, FileId};
 use custos_keys::{DestructionCause, random_bytes};
@@ -23,9 +24,12 @@ use serde::Serialize;
 
 use crate::log::FileEntry;
 use crate::writer::{FileLayout, LOADED, SORTED};
-use crate::{Access, ColumnRole, CommitOutcome, LakeError, OpenFile, RowRange, Table};
+use crate::{Access, ColumnRole, CommitOutcome, LakeError, OpenFile, RowRange, Table, TableWriter};
 
 const BATCH_ROWS: usize = 8_192;
+
+/// Rows of a batch that is divided by subject: more of them make larger pieces.
+const PART_BATCH: usize = 65_536;
 
 /// How compacted files are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,24 +230,66 @@ impl<'a> Source<'a> {
     async fn write(&self, table: &Table, layout: Layout) -> Result<Vec<FileEntry>, LakeError> {
         let Layout { file_rows, group_rows, .. } = layout;
         let mut writer = table.writer_of(FileLayout { level: SORTED, file_rows, group_rows });
-        for subjects in self.slices(layout.slice_rows) {
-            let batches = self.gather(table, subjects).await?;
+        let slices = self.slices(layout.slice_rows);
+        for part in self.divide(table, &slices).await? {
+            let batches = part.rows(table, self).await?;
             for batch in sorted(&batches).ok_or_else(|| shape(table))? {
                 writer.write(&batch?).await?;
+            }
+            drop(batches);
+            if let Part::Apart(files) = part {
+                table.shred(&files, DestructionCause::Abandoned).await?;
+                table.delete_bytes(&files).await?;
             }
         }
         writer.finish().await
     }
 
+    /// Divides the rows by range of subjects. What does not fit in memory at once is put into
+    /// files that no log ever names, sealed like all others, so that each row is read twice and
+    /// not once for every range.
+    async fn divide(
+        &self,
+        table: &Table,
+        slices: &[RangeInclusive<u32>],
+    ) -> Result<Vec<Part>, LakeError> {
+        if let [only] = slices {
+            return Ok(vec![Part::Here(only.clone())]);
+        }
+        let mut writers: Vec<TableWriter<'_>> =
+            slices.iter().map(|_| table.writer_of(FileLayout::PART)).collect();
+        let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
+        for SourceFile { file, subjects } in &self.files {
+            let mut from = 0;
+            for row_group in 0..file.row_groups().len() {
+                let range = RowRange::group(row_group);
+                let mut batches = Box::pin(file.read(self.access, &columns, range, PART_BATCH)?);
+                while let Some(batch) = batches.try_next().await? {
+                    let of_rows = &subjects[from..from + batch.num_rows()];
+                    from += batch.num_rows();
+                    for (slice, rows) in by_slice(of_rows, slices) {
+                        let part = take_record_batch(&batch, &UInt32Array::from(rows));
+                        writers[slice].write(&part.map_err(|_| shape(table))?).await?;
+                    }
+                }
+            }
+        }
+        let mut parts = Vec::with_capacity(writers.len());
+        for writer in writers {
+            parts.push(Part::Apart(writer.finish().await?));
+        }
+        Ok(parts)
+    }
+
     /// Ranges of subjects with at most `rows` rows each, unless one subject alone has more.
-    fn slices(&self, rows: usize) -> Vec<std::ops::RangeInclusive<u32>> {
+    fn slices(&self, rows: usize) -> Vec<RangeInclusive<u32>> {
         let mut counts: HashMap<u32, usize> = HashMap::new();
         for subject in self.files.iter().flat_map(|file| file.subjects.iter().flatten()) {
             *counts.entry(*subject).or_default() += 1;
         }
         let mut counts: Vec<(u32, usize)> = counts.into_iter().collect();
         counts.sort_unstable();
-        let mut slices: Vec<std::ops::RangeInclusive<u32>> = Vec::new();
+        let mut slices: Vec<RangeInclusive<u32>> = Vec::new();
         let mut held = 0;
         for (subject, count) in counts {
             match slices.last_mut() {
@@ -264,7 +310,7 @@ impl<'a> Source<'a> {
     async fn gather(
         &self,
         table: &Table,
-        subjects: std::ops::RangeInclusive<u32>,
+        subjects: RangeInclusive<u32>,
     ) -> Result<Vec<RecordBatch>, LakeError> {
         let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
         let mut batches = Vec::new();
@@ -285,7 +331,48 @@ impl<'a> Source<'a> {
     }
 }
 
-fn bits(subjects: &[Option<u32>], wanted: &std::ops::RangeInclusive<u32>) -> BooleanBuffer {
+/// The rows about one range of subjects.
+enum Part {
+    /// Among the rows that are compacted, all of which fit in memory.
+    Here(RangeInclusive<u32>),
+    /// In files of their own.
+    Apart(Vec<FileEntry>),
+}
+
+impl Part {
+    /// Its rows, in the order of files and rows.
+    async fn rows(
+        &self,
+        table: &Table,
+        source: &Source<'_>,
+    ) -> Result<Vec<RecordBatch>, LakeError> {
+        let entries = match self {
+            Self::Here(subjects) => return source.gather(table, subjects.clone()).await,
+            Self::Apart(entries) => entries,
+        };
+        let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
+        let mut batches = Vec::new();
+        for file in table.open(entries, source.access).await? {
+            let range = RowRange { row_groups: 0..file.row_groups().len(), rows: None };
+            let read = file.read(source.access, &columns, range, BATCH_ROWS)?;
+            batches.extend(read.try_collect::<Vec<_>>().await?);
+        }
+        Ok(batches)
+    }
+}
+
+/// The rows of a batch by the range that their subject is in, without those that are superseded.
+fn by_slice(subjects: &[Option<u32>], slices: &[RangeInclusive<u32>]) -> BTreeMap<usize, Vec<u32>> {
+    let mut rows: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for (row, subject) in (0..).zip(subjects) {
+        let Some(subject) = subject else { continue };
+        let slice = slices.partition_point(|slice| slice.end() < subject);
+        rows.entry(slice).or_default().push(row);
+    }
+    rows
+}
+
+fn bits(subjects: &[Option<u32>], wanted: &RangeInclusive<u32>) -> BooleanBuffer {
     let mut bits = BooleanBufferBuilder::new(subjects.len());
     for subject in subjects {
         bits.append(subject.is_some_and(|subject| wanted.contains(&subject)));

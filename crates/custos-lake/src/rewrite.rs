@@ -156,7 +156,8 @@ pub async fn prepare(
     }
     let replacements: Vec<BoxFuture<'_, _>> =
         replaced.iter().map(|file| replace(table, file, selection, access).boxed()).collect();
-    let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // While one file is decoded here, others are encoded and sealed elsewhere.
+    let at_once = 2 * std::thread::available_parallelism().map_or(1, NonZero::get);
     let replacements: Vec<Replacement> =
         stream::iter(replacements).buffer_unordered(at_once).try_collect().await?;
     Ok(Prepared {
@@ -238,23 +239,25 @@ async fn carry_without(
 ) -> Result<Replacement, LakeError> {
     let selection = Selection::Subjects(subjects);
     let mut writer = Resealer::begin(table, file).await?;
-    let mut left = RoaringBitmap::new();
     let mut left_out = LeftOut::default();
     let mut rows = 0;
+    let bounds = file.subject_bounds();
+    // Bounds are those of the primary subject, so they decide where nobody else is named.
+    let alone = table.spec().subject_columns().len() == 1;
     for (row_group, rows_before) in file.row_groups().into_iter().enumerate() {
-        let named = subjects_of_group(table, file, row_group, access).await?;
-        if named.is_disjoint(subjects) {
+        let beyond = alone
+            && bounds[row_group]
+                .as_ref()
+                .is_some_and(|range| subjects.range_cardinality(range.clone()) == 0);
+        if beyond || subjects_of_group(table, file, row_group, access).await?.is_disjoint(subjects)
+        {
             writer.carry(row_group)?;
-            left |= named;
             rows += rows_before as u64;
             continue;
         }
         let batches = kept(table, file, row_group, selection, access, &mut left_out).await?;
         let rows_after: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
         if rows_after > 0 {
-            for batch in &batches {
-                name_subjects(table, batch, &table.spec().subject_columns(), &mut left)?;
-            }
             let write = move || writer.write(&batches).map(|()| writer);
             writer = apart(table, write).await?;
             rows += rows_after;
@@ -264,7 +267,7 @@ async fn carry_without(
         writer.abandon().await?;
         return Ok(Replacement { written: Vec::new(), left_out });
     }
-    writer.footer_entry(writer::subjects_entry(&left)?);
+    writer.footer_entry(writer::subjects_entry(&(file.subjects() - subjects))?);
     let (id, bytes) = apart(table, move || writer.finish()).await?;
     let written = writer::put(table, id, bytes, rows, file.entry().level).await?;
     Ok(Replacement { written: vec![written], left_out })

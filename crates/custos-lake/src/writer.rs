@@ -45,6 +45,9 @@ impl FileLayout {
     const AS_LOADED: Self =
         Self { level: LOADED, file_rows: 1_000_000, group_rows: parquet_crypto::ROW_GROUP_ROWS };
 
+    /// Rows on their way from one layout to another.
+    pub(crate) const PART: Self = Self { level: LOADED, file_rows: 131_072, group_rows: 32_768 };
+
     /// That of another file.
     pub(crate) fn like(file: &OpenFile) -> Self {
         let group_rows = file.row_groups().into_iter().max().unwrap_or(1);

@@ -11,8 +11,10 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use custos_lake::{Access, OpenFile, RowRange, Table};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
@@ -87,14 +89,19 @@ pub(crate) fn read_sealed(
     Ok(file.read(access, &columns, range, READ_ROWS)?.map_err(anyhow::Error::from))
 }
 
-/// Reads a plain file, all columns and rows, and counts the latter.
-pub(crate) fn count_rows(path: &Path) -> Result<usize> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?
-        .with_batch_size(READ_ROWS)
-        .build()?;
+/// Reads a plain file, all columns and rows, the way the engine does, and counts the latter.
+#[expect(deprecated, reason = "the shortest way to read from an object store, good enough here")]
+pub(crate) async fn count_rows(path: &Path) -> Result<usize> {
+    let store = Arc::new(LocalFileSystem::new());
+    let reader = parquet::arrow::async_reader::ParquetObjectReader::new(
+        store,
+        object_store::path::Path::from_absolute_path(path)?,
+    );
+    let mut batches =
+        ParquetRecordBatchStreamBuilder::new(reader).await?.with_batch_size(READ_ROWS).build()?;
     let mut rows = 0;
-    for batch in reader {
-        rows += batch?.num_rows();
+    while let Some(batch) = batches.try_next().await? {
+        rows += batch.num_rows();
     }
     Ok(rows)
 }

@@ -134,7 +134,7 @@ async fn scan(
         let began = Instant::now();
         let mut plain_rows = 0;
         for path in plain.files()? {
-            plain_rows += plain::count_rows(&path)?;
+            plain_rows += plain::count_rows(&path).await?;
         }
         theirs.push(began.elapsed());
         ensure!(rows == plain_rows, "the files differ: {rows} and {plain_rows} rows");
