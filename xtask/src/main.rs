@@ -11,6 +11,7 @@ mod licence_expression;
 mod licences;
 mod lock_file;
 mod map;
+mod noninterference;
 mod services;
 mod step;
 mod test_counts;
@@ -29,6 +30,10 @@ usage: cargo xtask <task>
   test                  builds `custos` and runs all tests; as root it installs what they start
   bench NAME [--json]   runs one benchmark
   tidy                  finds what neither the compiler nor clippy knows
+  noninterference [--queries N] [--seed S]
+                        asks generated statements in worlds with and without hidden rows
+  noninterference --mutants
+                        weakens the enforcement in many ways, each of which must be noticed
   map                   rewrites the crate table of README.md";
 
 fn main() -> ExitCode {
@@ -49,6 +54,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["test"] => test_run::run(),
         ["bench", name] => bench::run(name, false),
         ["bench", name, "--json"] => bench::run(name, true),
+        ["noninterference", "--mutants"] => noninterference::mutants(),
+        ["noninterference", settings @ ..] => noninterference::run(settings),
         ["tidy"] => tidy::run(),
         ["map"] => map::run(),
         ["help" | "--help" | "-h"] => {

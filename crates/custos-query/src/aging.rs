@@ -6,6 +6,8 @@ use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType}
 use custos_lake::{Access, OpenFile, TableSpec};
 use custos_policy::ReadGrant;
 
+use crate::mutants::{self, Mutant};
+
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// The least event time that a retention rule lets be shown.
@@ -24,10 +26,11 @@ impl Aging {
     /// The rule of a grant, if it has one.
     pub(crate) fn of(grant: &ReadGrant, spec: &TableSpec) -> Option<Self> {
         let rows = grant.rows();
-        rows.reads_event_time().then(|| Self {
+        let reads = rows.reads_event_time() && !mutants::is_on(Mutant::AgeIgnored);
+        reads.then(|| Self {
             column: grant.event_time().and_then(|name| spec.position(name)),
             from: rows.event_time_from.map(custos_core::Timestamp::micros),
-            undated: rows.undated_visible,
+            undated: rows.undated_visible || mutants::is_on(Mutant::UndatedShown),
         })
     }
 

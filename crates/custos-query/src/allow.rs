@@ -9,6 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 
+use crate::mutants::{self, Mutant};
 use crate::{QueryError, scan};
 
 /// Most nodes of a plan, views included.
@@ -28,7 +29,7 @@ const FUNCTIONS_WITHHELD: [&str; 8] = [
 
 /// Whether a function of the engine is offered to statements.
 pub(crate) fn function(name: &str) -> bool {
-    !FUNCTIONS_WITHHELD.contains(&name)
+    !FUNCTIONS_WITHHELD.contains(&name) || mutants::is_on(Mutant::EveryFunction)
 }
 
 /// Refuses a plan that does something else than read governed tables.
@@ -66,6 +67,7 @@ fn refuse(node: &LogicalPlan) -> Option<QueryError> {
         | LogicalPlan::Unnest(_) => return None,
         LogicalPlan::TableScan(scan) if is_governed(&*scan.source) => return None,
         LogicalPlan::TableScan(_) => return Some(QueryError::Internal),
+        LogicalPlan::Explain(_) if mutants::is_on(Mutant::ExplainAnswered) => return None,
         LogicalPlan::RecursiveQuery(_) => "a recursive query",
         LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => "EXPLAIN",
         LogicalPlan::DescribeTable(_) => "DESCRIBE",

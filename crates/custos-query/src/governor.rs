@@ -29,6 +29,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::sleep;
 
 use crate::limits::Meter;
+use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
 use crate::population::{Population, Visibility};
 use crate::resources::{Resources, Statement as Lent};
@@ -90,7 +91,7 @@ impl Shared {
         {
             return Arc::clone(ids);
         }
-        let permutation = self.keys.id_permutation(purpose);
+        let permutation = self.keys.id_permutation(&mutants::purpose(Mutant::SharedIds, purpose));
         let persons = Arc::clone(&visibility.persons);
         let ids = Arc::new(PersonIds::new(permutation, persons, subject_max));
         *kept = Some((key, Arc::clone(&ids)));
@@ -232,11 +233,17 @@ impl Governor {
     }
 
     fn config(&self) -> SessionConfig {
-        SessionConfig::new()
+        let limits = self.resources.limits();
+        let config = SessionConfig::new().with_batch_size(limits.batch_rows);
+        let config = match limits.partitions {
+            Some(partitions) => config.with_target_partitions(partitions),
+            None => config,
+        };
+        config
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, PUBLISHED)
             .with_information_schema(false)
-            .with_sort_spill_reservation_bytes(self.resources.limits().sort_reservation_bytes())
+            .with_sort_spill_reservation_bytes(limits.sort_reservation_bytes())
             .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
     }
 
@@ -334,8 +341,12 @@ impl Governor {
         };
         // What the law demands needs no notice at any source; `decide` says so of tables, too.
         let unlimited = grant.as_ref().is_some_and(|grant| grant.rows().basis == RowBasis::Always);
-        let sources =
-            source.sources_for(|notified| unlimited || self.policy.covers(notified, purpose));
+        let sources = match mutants::is_on(Mutant::SourcesIgnored) {
+            true => None,
+            false => {
+                source.sources_for(|notified| unlimited || self.policy.covers(notified, purpose))
+            }
+        };
         Ok(GovernedTable::new(Arc::clone(source), grant, sources, Arc::clone(&self.shared)))
     }
 }
@@ -404,6 +415,9 @@ fn parse(state: &SessionState, sql: &str) -> Result<Statement, QueryError> {
     let what = match &statement {
         Statement::Statement(inner) => match &**inner {
             ast::Statement::Query(_) => return Ok(statement),
+            ast::Statement::Explain { .. } if mutants::is_on(Mutant::ExplainAnswered) => {
+                return Ok(statement);
+            }
             ast::Statement::Explain { .. } | ast::Statement::ExplainTable { .. } => "EXPLAIN",
             ast::Statement::Insert(_)
             | ast::Statement::Update { .. }
@@ -411,6 +425,7 @@ fn parse(state: &SessionState, sql: &str) -> Result<Statement, QueryError> {
             ast::Statement::Set(_) => "SET",
             _ => "this statement",
         },
+        Statement::Explain(_) if mutants::is_on(Mutant::ExplainAnswered) => return Ok(statement),
         Statement::Explain(_) => "EXPLAIN",
         Statement::CopyTo(_) => "COPY",
         Statement::CreateExternalTable(_) => "changing tables",

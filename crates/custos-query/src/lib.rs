@@ -25,6 +25,10 @@ mod governor;
 mod limits;
 mod mask;
 mod memory;
+#[cfg(feature = "mutants")]
+pub mod mutants;
+#[cfg(not(feature = "mutants"))]
+mod mutants;
 mod newest_rows;
 mod person_ids;
 mod population;

@@ -29,6 +29,10 @@ pub struct Limits {
     pub answer_rows: u64,
     /// An answer's size in memory, in bytes.
     pub answer_bytes: u64,
+    /// Into how many parts a statement is divided; as many as there are processors if not said.
+    pub partitions: Option<usize>,
+    /// Rows that are computed at a time.
+    pub batch_rows: usize,
 }
 
 impl Limits {
@@ -43,6 +47,8 @@ impl Limits {
             statement_time: Duration::from_secs(60),
             answer_rows: 10_000_000,
             answer_bytes: 4 * GIB,
+            partitions: None,
+            batch_rows: 8_192,
         }
     }
 

@@ -12,6 +12,7 @@ use custos_keys::MacKey;
 use custos_policy::{ColumnRule, Mask};
 
 use self::date::Grain;
+use crate::mutants::{self, Mutant};
 
 /// What is left of a value of which nothing may be told.
 const HIDDEN: &str = "***";
@@ -20,6 +21,7 @@ const HIDDEN: &str = "***";
 pub(crate) fn apply(array: &ArrayRef, rule: ColumnRule, tokens: &MacKey) -> ArrayRef {
     let by_value: &dyn Fn(&str) -> String = match rule {
         ColumnRule::Clear => return Arc::clone(array),
+        ColumnRule::Masked(_) if mutants::is_on(Mutant::MasksSkipped) => return Arc::clone(array),
         ColumnRule::Absent | ColumnRule::Masked(Mask::Null) => return nothing(array),
         ColumnRule::Masked(Mask::Email) => &identifier::email,
         ColumnRule::Masked(Mask::Phone) => &identifier::phone,
@@ -75,6 +77,9 @@ fn truncated(array: &ArrayRef, grain: Grain) -> ArrayRef {
 }
 
 fn nothing(array: &ArrayRef) -> ArrayRef {
+    if mutants::is_on(Mutant::ValuesBelowNulls) {
+        return mutants::null_above(array);
+    }
     new_null_array(array.data_type(), array.len())
 }
 

@@ -11,6 +11,7 @@ use custos_lake::{Access, ColumnRole, LakeError, OpenFile, RowRange, TableSpec};
 use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 
+use crate::mutants::{self, Mutant};
 use crate::row_bits::OpenTable;
 
 const BATCH_ROWS: usize = 65_536;
@@ -37,7 +38,7 @@ impl Newest {
         table: &OpenTable,
         access: Access<'_>,
     ) -> Result<Option<Arc<NewestRows>>, LakeError> {
-        if !table.source.has_versions() {
+        if !table.source.has_versions() || mutants::is_on(Mutant::VersionsIgnored) {
             return Ok(None);
         }
         let name = table.source.table().name();
@@ -99,7 +100,7 @@ async fn newest_of(
                 if u64::from_le_bytes(*key.first_chunk()?) % passes == pass {
                     let found = (version, at, row);
                     let best = newest.entry(key).or_insert(found);
-                    if found.0 > best.0 {
+                    if (found.0 > best.0) != mutants::is_on(Mutant::OldestRows) {
                         *best = found;
                     }
                 }

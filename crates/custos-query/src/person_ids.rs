@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use custos_core::{PersonId, PersonMap, Rid};
 use custos_keys::IdPermutation;
 
+use crate::mutants::{self, Mutant};
+
 /// Set in the numbers of subjects, so that no subject's id is a person's.
 const SUBJECT_RANGE: u64 = 1 << 40;
 
@@ -28,6 +30,9 @@ impl PersonIds {
 
     /// The id of a subject's person: 53 bits, different for each purpose.
     pub(crate) fn person(&self, rid: Rid) -> i64 {
+        if mutants::is_on(Mutant::PlainIds) {
+            return rid.column_value();
+        }
         let person_number = |rid| u64::from(self.persons.person_of(rid).0.get());
         let of_person = self.of_person.get_or_init(|| {
             let mut ids: Vec<u64> =

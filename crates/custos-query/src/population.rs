@@ -9,6 +9,7 @@ use custos_core::{PersonMap, Purpose, StoreError, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::dense::Dense;
+use crate::mutants::{self, Mutant};
 
 /// Counters that grow whenever what they count changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,7 +101,7 @@ impl Visibility {
     /// Whether nothing changed since: no event, no new resolution, no expiry.
     pub(crate) fn is_current(&self, epochs: Epochs, persons_version: u64, now: Timestamp) -> bool {
         let cached = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
-        self.epochs == epochs
+        (self.epochs == epochs || mutants::is_on(Mutant::OldVisibility))
             && self.persons_version == persons_version
             && cached.keys().all(|(purpose, _)| {
                 self.consents.next_change(purpose, self.now).is_none_or(|change| change > now)
@@ -129,7 +130,12 @@ impl Visibility {
         everyone.insert_range(1..=subject_max);
         let mut subjects =
             self.consents.visible(purpose, basis, &self.persons, &everyone, self.now);
-        subjects -= &self.tombstones;
+        if !mutants::is_on(Mutant::TombstonesIgnored) {
+            subjects -= &self.tombstones;
+        }
+        if mutants::is_on(Mutant::ConsentIgnored) {
+            subjects = everyone - &self.tombstones;
+        }
         let stamp = Stamp {
             epochs: self.epochs,
             persons_version: self.persons_version,

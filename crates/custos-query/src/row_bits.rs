@@ -18,6 +18,7 @@ use roaring::RoaringBitmap;
 
 use crate::GovernedSource;
 use crate::aging::Aging;
+use crate::mutants::{self, Mutant};
 use crate::newest_rows::{Newest, NewestRows};
 use crate::population::VisibleSubjects;
 
@@ -210,7 +211,7 @@ impl RowBitsCache {
         let slot = self.slot(&key);
         let mut kept = slot.lock().await;
         if let Some(kept) = &*kept
-            && kept.visible.stamp == viewer.visible.stamp
+            && (kept.visible.stamp == viewer.visible.stamp || mutants::is_on(Mutant::OldRowBits))
         {
             return Ok(kept.bits.clone());
         }
@@ -306,7 +307,11 @@ async fn compute(
             .subject_bounds()
             .iter()
             .all(|bounds| bounds.as_ref().is_some_and(|bounds| *bounds.start() > 0));
-        if (names_all || viewer.unattributed) && file.subjects().is_subset(visible) {
+        let all_visible = match mutants::is_on(Mutant::AllIfAny) {
+            true => !file.subjects().is_disjoint(visible),
+            false => file.subjects().is_subset(visible),
+        };
+        if (names_all || viewer.unattributed) && all_visible {
             return Ok(RowBits::All);
         }
         if (names_all || !viewer.unattributed) && file.subjects().is_disjoint(visible) {
@@ -329,11 +334,16 @@ async fn update(
     if here.is_empty() {
         return Ok(before.clone());
     }
-    let stale: Vec<bool> = file
+    let mut stale: Vec<bool> = file
         .subject_bounds()
         .into_iter()
         .map(|bounds| bounds.is_none_or(|bounds| here.range_cardinality(bounds) > 0))
         .collect();
+    if mutants::is_on(Mutant::OneGroupUpdated)
+        && let Some(first) = stale.iter().position(|stale| *stale)
+    {
+        stale[first + 1..].fill(false);
+    }
     read(file, viewer, rules, before, &stale).await
 }
 

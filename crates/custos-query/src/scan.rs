@@ -12,6 +12,8 @@ use custos_keys::MacKey;
 use custos_lake::{Access, OpenFile, RowRange};
 use custos_policy::{ColumnRule, ReadGrant};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
@@ -27,6 +29,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::aging::Aging;
 use crate::governor::Shared;
+use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
 use crate::population::{Visibility, VisibleSubjects};
 use crate::pruning::{FileColumns, Pruning, is_prunable};
@@ -80,6 +83,7 @@ impl TableProvider for GovernedTable {
         let schema = self.source.schema();
         let helps = |filter: &&Expr| match is_prunable(filter, schema, &|name| self.is_clear(name))
         {
+            true if mutants::is_on(Mutant::ExactFilters) => TableProviderFilterPushDown::Exact,
             true => TableProviderFilterPushDown::Inexact,
             false => TableProviderFilterPushDown::Unsupported,
         };
@@ -129,6 +133,7 @@ impl GovernedTable {
     /// Whether a column is shown as it is, to whoever sees its row.
     fn is_clear(&self, name: &str) -> bool {
         match (self.source.shown_as(name), &self.grant) {
+            (Some(Shown::Value(_)), _) if mutants::is_on(Mutant::MaskedPruned) => true,
             (Some(Shown::Value(at)), Some(grant)) => {
                 let name = &self.source.table().spec().columns()[at].name;
                 matches!(grant.column(name), ColumnRule::Clear)
@@ -143,9 +148,9 @@ impl GovernedTable {
         let (snapshot, files) = table.open_current(Access::Read(grant)).await?;
         Ok(Opened {
             grant: Arc::clone(grant),
-            tokens: Arc::new(
-                self.shared.keys.mac_key(custos_keys::NamedKey::Tokens(grant.purpose().clone())),
-            ),
+            tokens: Arc::new(self.shared.keys.mac_key(custos_keys::NamedKey::Tokens(
+                mutants::purpose(Mutant::SharedTokens, grant.purpose()).into_owned(),
+            ))),
             table: Arc::new(OpenTable {
                 source: Arc::clone(&self.source),
                 version: snapshot.version,
@@ -217,6 +222,18 @@ impl ExecutionPlan for GovernedScan {
         _: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
+    }
+
+    /// The planner is told nothing about what is hidden.
+    fn partition_statistics(&self, _: Option<usize>) -> Result<Arc<Statistics>> {
+        let mut known = Statistics::new_unknown(&self.schema);
+        if mutants::is_on(Mutant::RowsCounted)
+            && let Some(opened) = &self.opened
+        {
+            let rows: u64 = opened.table.files.iter().map(|file| file.entry().rows).sum();
+            known.num_rows = Precision::Exact(usize::try_from(rows).unwrap_or(usize::MAX));
+        }
+        Ok(Arc::new(known))
     }
 
     fn execute(
@@ -320,6 +337,7 @@ impl Reader {
         let file = Arc::clone(&self.opened.table.files[unit.file]);
         let access = Access::Read(&self.opened.grant);
         let rows = match self.rows(&file, &unit).await? {
+            _ if mutants::is_on(Mutant::RowBitsDropped) => None,
             RowBits::Nothing => return Ok(stream::empty().left_stream()),
             RowBits::All => None,
             RowBits::Some(bits) => Some(bits),
@@ -334,7 +352,8 @@ impl Reader {
     async fn rows(&self, file: &OpenFile, unit: &Unit) -> Result<RowBits, QueryError> {
         let (table, cache) = (&self.opened.table, &self.shared.row_bits);
         let access = Access::Read(&self.opened.grant);
-        let viewer = Viewer { access, visible: &self.visible, unattributed: self.unattributed };
+        let unattributed = self.unattributed || mutants::is_on(Mutant::UnattributedShown);
+        let viewer = Viewer { access, visible: &self.visible, unattributed };
         let bits = cache.of_file(table, file, viewer).await?.slice(unit.rows.clone());
         let Some(newest) = cache.newest(table, access).await? else { return Ok(bits) };
         let newest = newest.get(&file.entry().file).ok_or(QueryError::Internal)?;
@@ -382,7 +401,9 @@ impl Reader {
                 match last {
                     Some((same, shown)) if same == rid => shown,
                     _ => {
-                        let seen = !rid.is_none() && self.visible.subjects.contains(rid.get());
+                        let seen = !rid.is_none()
+                            && (self.visible.subjects.contains(rid.get())
+                                || mutants::is_on(Mutant::OthersShown));
                         let shown = seen.then(|| id(rid));
                         last = Some((rid, shown));
                         shown
