@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use custos_testkit::{CRATES, DependencyTree, Workspace};
+use custos_testkit::{CRATES, DependencyTree, Sources, Workspace, workspace_root};
 use expect_test::expect;
 
 /// Packages that no product crate may link.
@@ -96,4 +96,17 @@ fn engines_are_named_by_the_crate_that_owns_them() {
         let product = workspace.dependents(engine).filter(|name| !DEV_ONLY.contains(name));
         assert_eq!(product.collect::<Vec<_>>(), [owner], "crates that name `{engine}`");
     }
+}
+
+/// Weakenings of the enforcement are there for the harness that must notice them.
+#[test]
+fn no_product_can_be_built_with_weakened_enforcement() {
+    let sources = Sources::read(&workspace_root()).unwrap();
+    let manifests = sources.files().filter(|file| file.name() == "Cargo.toml");
+    let mut named: Vec<&str> = manifests
+        .filter(|file| file.text.contains("mutants"))
+        .map(|file| file.path.as_str())
+        .collect();
+    named.sort_unstable();
+    assert_eq!(named, ["crates/custos-query/Cargo.toml", "tests/Cargo.toml"]);
 }

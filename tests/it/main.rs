@@ -32,6 +32,8 @@ mod limits;
 #[cfg(test)]
 mod object_store;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod races;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use custos_core::{Purpose, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::AuditError;
+
 /// What somebody did, or tried to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,4 +89,11 @@ pub struct Entry {
     pub tie: Option<u64>,
     /// What determined it: versions, counts, rules. Never a personal value.
     pub detail: BTreeMap<String, String>,
+}
+
+impl Entry {
+    /// The leaf that stands for it in the log.
+    pub fn to_leaf(&self) -> Result<Vec<u8>, AuditError> {
+        serde_json::to_vec(self).map_err(AuditError::Encode)
+    }
 }

@@ -70,10 +70,7 @@ impl AuditLog {
 
     /// Appends entries one after the other, all or none; returns the index of the first.
     pub async fn append_all(&self, entries: &[Entry]) -> Result<u64, AuditError> {
-        let leaves = entries
-            .iter()
-            .map(|entry| serde_json::to_vec(entry).map_err(AuditError::Encode))
-            .collect::<Result<_, _>>()?;
+        let leaves = entries.iter().map(Entry::to_leaf).collect::<Result<_, _>>()?;
         Ok(self.store.append(leaves).await?)
     }
 

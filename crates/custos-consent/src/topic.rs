@@ -62,6 +62,9 @@ const GUARDIAN: &str = "guardian";
 const SEPARATE: &str = "separate";
 
 impl ConsentTopic {
+    /// The first parts of names that are no purposes of their own.
+    pub const RESERVED: [&str; 2] = [GUARDIAN, SEPARATE];
+
     /// What a purpose's own consent is about.
     pub const fn own(purpose: Purpose) -> Self {
         Self { by_guardian: false, separate: None, purpose: Some(purpose) }

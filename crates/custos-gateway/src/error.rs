@@ -28,6 +28,9 @@ pub(crate) enum RequestError {
         /// What is expected.
         shape: &'static str,
     },
+    /// The address does not hold one statement.
+    #[error("the address does not hold one parameter `sql` and nothing else")]
+    BadSqlParameter,
     /// No purpose was named and the principal has no default one.
     #[error("no purpose is named, and this principal has no default purpose")]
     NoPurpose,
@@ -68,6 +71,7 @@ impl Classify for RequestError {
             Self::BodyTooLarge => ErrorKind::TooLarge,
             Self::BodyCut
             | Self::BadBody { .. }
+            | Self::BadSqlParameter
             | Self::NoPurpose
             | Self::BadPurpose
             | Self::BadRequestId
@@ -87,6 +91,7 @@ impl Classify for RequestError {
                 "send the header `authorization: Bearer SECRET` with a secret made by `custos principal add`"
             }
             Self::BadBody { shape, .. } => return Some(format!("send {shape}")),
+            Self::BadSqlParameter => "send `?sql=` with a SELECT, percent-encoded",
             Self::NoPurpose | Self::BadPurpose => {
                 "send the header `x-custos-purpose` once, with a purpose such as `analytics`"
             }

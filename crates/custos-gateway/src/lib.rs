@@ -5,6 +5,7 @@
 //! | address | what it does |
 //! |---|---|
 //! | `POST /v1/sql` | runs a statement for a purpose and streams its rows as JSON |
+//! | `GET /v1/policy/explain?sql=..` | says which rules and purposes decide what a statement sees |
 //! | `POST /v1/keys/unwrap` | gives out the key of an export, to read it elsewhere |
 //! | `POST /v1/privacy/requests` | receives a request for erasure |
 //! | `GET /v1/privacy/requests/{id}` | shows a request |

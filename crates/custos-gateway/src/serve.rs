@@ -83,6 +83,7 @@ fn router(app: App) -> Router {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/v1/sql", sql)
+        .route("/v1/policy/explain", get(sql::explain))
         .route("/v1/keys/unwrap", key)
         .merge(privacy)
         .fallback(nothing_here);

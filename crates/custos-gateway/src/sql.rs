@@ -1,13 +1,15 @@
-//! `POST /v1/sql`: a statement in, rows out.
+//! `POST /v1/sql`: a statement in, rows out; and why it gives these rows.
 
 mod format;
 mod rows;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Version};
 use axum::response::Response;
 use custos_core::Purpose;
+use custos_policy::Principal;
 use serde::Deserialize;
 
 use crate::body::{Described, JsonBody};
@@ -42,13 +44,40 @@ pub(crate) async fn run(
     JsonBody(request): JsonBody<SqlRequest>,
 ) -> Result<Response, Failure> {
     let format = Format::asked_for(&headers, version)?;
+    answer(&app, &principal, id, (format, &headers), &request.sql).await
+}
+
+/// Says which rules, purposes and terms decide what a statement sees, for the purpose of the
+/// header or for the principal's default one: what `EXPLAIN POLICY` answers.
+pub(crate) async fn explain(
+    State(app): State<App>,
+    Caller(principal): Caller,
+    Extension(id): Extension<CallId>,
+    version: Version,
+    headers: HeaderMap,
+    request: Result<Query<SqlRequest>, QueryRejection>,
+) -> Result<Response, Failure> {
+    // The rejection's own text quotes the address.
+    let Query(request) = request.map_err(|_| RequestError::BadSqlParameter)?;
+    let format = Format::asked_for(&headers, version)?;
+    let sql = format!("EXPLAIN POLICY {}", request.sql);
+    answer(&app, &principal, id, (format, &headers), &sql).await
+}
+
+async fn answer(
+    app: &App,
+    principal: &Principal,
+    id: CallId,
+    (format, headers): (Format, &HeaderMap),
+    sql: &str,
+) -> Result<Response, Failure> {
     let governor = &app.gateway.governor;
     let executor = &app.gateway.executor;
-    let purpose = purpose(&headers, governor.policy().default_purpose(&principal))?;
-    let governed = match governor.govern(&request.sql, &principal, &purpose).await {
+    let purpose = purpose(headers, governor.policy().default_purpose(principal))?;
+    let governed = match governor.govern(sql, principal, &purpose).await {
         Ok(governed) => governed,
         Err(error) => {
-            executor.record_refusal(&principal, &purpose, &error).await?;
+            executor.record_refusal(principal, &purpose, &error).await?;
             return Err(error.into());
         }
     };

@@ -155,7 +155,9 @@ pub struct ShownColumn {
 /// Counts the people whose rows a purpose shows under a rule; none when it cannot tell.
 ///
 /// What it is asked to compare differs in the basis or in the event time, and both are to be
-/// heeded: a count that leaves one out would say that nobody is newly visible.
+/// heeded: a count that leaves one out would say that nobody is newly visible. One that knows
+/// nothing of event times answers rules without one only; then what does not turn on age is
+/// compared by rows of any age.
 pub type HeadCount<'a> = dyn Fn(&Purpose, RowRule) -> Option<u64> + 'a;
 
 impl PolicyDiff {

@@ -65,6 +65,14 @@ pub struct RuleReference {
     pub line: Option<u32>,
 }
 
+impl RuleReference {
+    /// The file, and the line if it is known.
+    pub fn place(&self) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}", self.file)
+    }
+}
+
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +83,17 @@ pub enum RuleEffect {
     Forbids,
     /// It bounds the age of rows.
     Limits,
+}
+
+impl RuleEffect {
+    /// The name in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permits => "permits",
+            Self::Forbids => "forbids",
+            Self::Limits => "limits",
+        }
+    }
 }
 
 /// How a column is shown, and why.

@@ -89,12 +89,14 @@ impl PolicyFiles {
         self.texts.get(name).map(String::as_str)
     }
 
+    /// All names with their texts, in order of name.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
     /// The test files, those named `*.test.yaml`, in order of name.
     pub(crate) fn tests(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.texts
-            .iter()
-            .filter(|(name, _)| is_test(name))
-            .map(|(name, text)| (name.as_str(), text.as_str()))
+        self.pairs().filter(|(name, _)| is_test(name))
     }
 
     /// The version of what these files say, tests left out since they decide nothing.

@@ -21,6 +21,8 @@ pub enum MaintenanceJob {
     ModelTest,
     /// Checking that stored data is whole.
     Doctor,
+    /// Counting the people whom a change of the policies concerns.
+    PolicyDiff,
 }
 
 impl MaintenanceJob {
@@ -34,6 +36,7 @@ impl MaintenanceJob {
             Self::Verification => "verification",
             Self::ModelTest => "model_test",
             Self::Doctor => "doctor",
+            Self::PolicyDiff => "policy_diff",
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use custos_consent::ConsentTopic;
 use custos_core::Purpose;
 
 use crate::basis::{Bases, LegalBasis};
-use crate::document::{Node, listed};
+use crate::document::{Node, Section, listed};
 use crate::problem::{Position, Problem, Reporter};
 use crate::tree::{Entries, parent};
 
@@ -150,7 +151,8 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
 impl Reporter<'_> {
     fn purpose(&mut self, node: &Node, jurisdictions: &BTreeSet<&str>) -> Option<Entry> {
         let section = self.section(node, &["key", "name", "description", "output", "basis"])?;
-        let key = self.required(section, "key").and_then(|node| self.name(node));
+        let key: Option<Purpose> = self.required(section, "key").and_then(|node| self.name(node));
+        self.check_root(section, key.as_ref());
         let name = self.required_text(section, "name");
         let description = self.required_text(section, "description");
         let output = section
@@ -166,6 +168,17 @@ impl Reporter<'_> {
             output,
             bases: bases.map(Arc::new),
         })
+    }
+
+    /// A consent to a purpose of that name would be taken for another one.
+    fn check_root(&mut self, section: Section<'_>, key: Option<&Purpose>) {
+        let root = key.and_then(|key| key.as_str().split('.').next());
+        if let Some(root) = root.filter(|root| ConsentTopic::RESERVED.contains(root))
+            && let Some(node) = section.field("key")
+        {
+            let message = format!("`{root}` is reserved for consents of its own kind");
+            self.report(node.at, message, "choose another name for the purpose");
+        }
     }
 
     fn bases(&mut self, node: &Node, jurisdictions: &BTreeSet<&str>) -> Option<Bases> {

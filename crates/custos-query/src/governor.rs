@@ -1,5 +1,8 @@
 //! From a statement to a governed plan, and from that to rows.
 
+mod asked;
+mod explain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -17,17 +20,20 @@ use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider, TableProvider,
 };
+use datafusion::common::DFSchema;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionStateDefaults};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 
+use self::asked::Asked;
+use self::explain::PolicyAnswer;
 use crate::limits::Meter;
 use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
@@ -121,10 +127,32 @@ pub struct Governed<P> {
     plan: P,
     state: SessionState,
     lent: Lent,
+    wanted: Wanted,
     subjects: Option<Arc<SubjectsRead>>,
     principal: Principal,
     purpose: Purpose,
     tables: Vec<String>,
+}
+
+/// What of a plan is wanted.
+enum Wanted {
+    /// Its rows.
+    Rows,
+    /// The plan itself.
+    Plan,
+    /// Why its rows would be what they would be. There is no plan then.
+    Policy(PolicyAnswer),
+}
+
+impl Wanted {
+    /// The name in the audit log, for what is not rows.
+    const fn as_str(&self) -> Option<&'static str> {
+        match self {
+            Self::Rows => None,
+            Self::Plan => Some("plan"),
+            Self::Policy(_) => Some("policy"),
+        }
+    }
 }
 
 impl<P> fmt::Debug for Governed<P> {
@@ -137,9 +165,12 @@ impl<P> fmt::Debug for Governed<P> {
 }
 
 impl<P> Governed<P> {
-    /// Has it recorded whose rows are read; complete once the answer is.
-    pub(crate) fn record_subjects(&mut self) -> Arc<SubjectsRead> {
-        Arc::clone(self.subjects.get_or_insert_default())
+    /// Has it recorded whose rows are read; complete once the answer is. An EXPLAIN reads none.
+    pub(crate) fn record_subjects(&mut self) -> Result<Arc<SubjectsRead>, QueryError> {
+        match self.wanted {
+            Wanted::Rows => Ok(Arc::clone(self.subjects.get_or_insert_default())),
+            Wanted::Plan | Wanted::Policy(_) => Err(QueryError::NotSelect { what: "EXPLAIN" }),
+        }
     }
 }
 
@@ -194,6 +225,15 @@ impl Governor {
     }
 
     /// Plans a statement for a principal and a purpose, or refuses it.
+    ///
+    /// It is one SELECT. `EXPLAIN` before it asks for its logical plan, a line a row in the column
+    /// `plan`, which is the same whatever the tables hold. `EXPLAIN POLICY` before it asks which
+    /// rules, purposes and terms decide what it sees of each table of the lake, and on which state
+    /// of consent; its tables are looked up, and its expressions are not. That answer has the
+    /// columns `table` (the published tables that read the source), `source`, `about` (`policy`,
+    /// `decision`, `use`, `column`, `rows`, `retention`, `basis`, `purpose`, `remedy`, `epoch` or
+    /// `staleness`), `item`, `says`, and `rule`, `effect` and `place` of a rule that says so, with
+    /// a row for each rule; all are text, and what does not apply is NULL.
     pub async fn govern(
         &self,
         sql: &str,
@@ -207,29 +247,58 @@ impl Governor {
             purpose: purpose.clone(),
             reason: denial.reason,
         })?;
+        let explained = asked::policy_of(sql);
         // Until totals over few people are held back, a purpose that may only see totals sees none.
         let rows = self.policy.purpose(purpose).is_some_and(|node| node.output == OutputMode::Row);
-        if !rows {
+        if !rows && explained.is_none() {
             return Err(QueryError::AggregateOnly { purpose: purpose.clone() });
         }
         let lent = self.resources.statement()?;
-        let inside = Schemas::new(self.config(), lent.runtime())?;
         let outside = Schemas::new(self.config(), lent.runtime())?;
-        let statement = parse(&outside.state, sql)?;
-        let tables = self.views_of(&outside.state, &statement)?;
-        self.provide(&tables, principal, purpose, &inside, &outside).await?;
-        let plan =
-            outside.state.statement_to_plan(statement).await.map_err(QueryError::from_planning)?;
-        allow::logical(&plan)?;
+        let (wanted, plan, tables) = match explained {
+            Some(sql) => {
+                let statement = asked::query(&outside.state, sql)?;
+                let tables = self.views_of(&outside.state, &statement)?;
+                let answer = self.explain_policy(&tables, principal, purpose)?;
+                (Wanted::Policy(answer), nothing(), tables)
+            }
+            None => {
+                let (wanted, statement) = match asked::read(&outside.state, sql)? {
+                    Asked::Rows(statement) => (Wanted::Rows, statement),
+                    Asked::Plan(statement) => (Wanted::Plan, statement),
+                };
+                let (plan, tables) =
+                    self.plan(statement, principal, purpose, (&lent, &outside)).await?;
+                (wanted, plan, tables)
+            }
+        };
         Ok(Governed {
             plan,
             state: outside.state,
             lent,
+            wanted,
             subjects: None,
             principal: principal.clone(),
             purpose: purpose.clone(),
             tables,
         })
+    }
+
+    /// Plans a SELECT over governed tables, and tells which published tables it reads.
+    async fn plan(
+        &self,
+        statement: Statement,
+        principal: &Principal,
+        purpose: &Purpose,
+        (lent, outside): (&Lent, &Schemas),
+    ) -> Result<(LogicalPlan, Vec<String>), QueryError> {
+        let inside = Schemas::new(self.config(), lent.runtime())?;
+        let tables = self.views_of(&outside.state, &statement)?;
+        self.provide(&tables, principal, purpose, &inside, outside).await?;
+        let plan =
+            outside.state.statement_to_plan(statement).await.map_err(QueryError::from_planning)?;
+        allow::logical(&plan)?;
+        Ok((plan, tables))
     }
 
     fn config(&self) -> SessionConfig {
@@ -309,7 +378,7 @@ impl Governor {
                     inside.add(table.as_str(), Arc::new(governed))?;
                 }
             }
-            let statement = parse(&inside.state, &view.sql)?;
+            let statement = asked::query(&inside.state, &view.sql)?;
             let plan = inside
                 .state
                 .statement_to_plan(statement)
@@ -349,6 +418,12 @@ impl Governor {
         };
         Ok(GovernedTable::new(Arc::clone(source), grant, sources, Arc::clone(&self.shared)))
     }
+}
+
+/// The plan of what is answered without one.
+fn nothing() -> LogicalPlan {
+    let schema = Arc::new(DFSchema::empty());
+    LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })
 }
 
 /// A session whose tables are added one by one.
@@ -401,37 +476,6 @@ impl Schemas {
         provider.register_table(name.to_owned(), table).map_err(|_| QueryError::Internal)?;
         Ok(())
     }
-}
-
-fn parse(state: &SessionState, sql: &str) -> Result<Statement, QueryError> {
-    let dialect = state.config().options().sql_parser.dialect;
-    let statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
-        // The engine calls several statements in one text unimplemented.
-        match QueryError::from_planning(error) {
-            QueryError::NotSupported => QueryError::NotSelect { what: "more than one statement" },
-            _ => QueryError::Syntax,
-        }
-    })?;
-    let what = match &statement {
-        Statement::Statement(inner) => match &**inner {
-            ast::Statement::Query(_) => return Ok(statement),
-            ast::Statement::Explain { .. } if mutants::is_on(Mutant::ExplainAnswered) => {
-                return Ok(statement);
-            }
-            ast::Statement::Explain { .. } | ast::Statement::ExplainTable { .. } => "EXPLAIN",
-            ast::Statement::Insert(_)
-            | ast::Statement::Update { .. }
-            | ast::Statement::Delete(_) => "changing data",
-            ast::Statement::Set(_) => "SET",
-            _ => "this statement",
-        },
-        Statement::Explain(_) if mutants::is_on(Mutant::ExplainAnswered) => return Ok(statement),
-        Statement::Explain(_) => "EXPLAIN",
-        Statement::CopyTo(_) => "COPY",
-        Statement::CreateExternalTable(_) => "changing tables",
-        Statement::Reset(_) => "RESET",
-    };
-    Err(QueryError::NotSelect { what })
 }
 
 /// Runs governed plans, and nothing else.
@@ -577,6 +621,24 @@ impl Executor {
         governed: &Governed<LogicalPlan>,
     ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let visibility = self.visibility().await?;
+        let answer = match &governed.wanted {
+            Wanted::Rows => return Self::execute(governed, visibility).await,
+            Wanted::Policy(answer) => answer.at(&visibility)?,
+            Wanted::Plan => {
+                let plan = governed.state.optimize(&governed.plan);
+                explain::plan_lines(&plan.map_err(QueryError::from_planning)?)?
+            }
+        };
+        let schema = answer.schema();
+        let rows = stream::once(async move { Ok(answer) });
+        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), rows);
+        Ok((schema, Box::pin(rows)))
+    }
+
+    async fn execute(
+        governed: &Governed<LogicalPlan>,
+        visibility: Arc<Visibility>,
+    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let mut state = governed.state.clone();
         state.config_mut().set_extension(visibility);
         if let Some(subjects) = &governed.subjects {
@@ -597,6 +659,8 @@ impl Executor {
 
     fn entry(&self, governed: &Governed<LogicalPlan>, outcome: Outcome, tie: Option<u64>) -> Entry {
         let policy = ("policy".to_owned(), self.policy.version().to_string());
+        let explains = governed.wanted.as_str();
+        let explains = explains.map(|what| ("explains".to_owned(), what.to_owned()));
         Entry {
             at: self.clock.now(),
             actor: governed.principal.id.to_string(),
@@ -605,7 +669,7 @@ impl Executor {
             purpose: Some(governed.purpose.clone()),
             outcome,
             tie,
-            detail: BTreeMap::from([policy]),
+            detail: [policy].into_iter().chain(explains).collect(),
         }
     }
 

@@ -77,8 +77,6 @@ mutants! {
     RowsCounted,
     /// Functions that tell about files are offered.
     EveryFunction,
-    /// EXPLAIN is answered.
-    ExplainAnswered,
 }
 
 /// One more than the number of the mutant that is on.

@@ -1,11 +1,11 @@
 //! Who is visible for a purpose, now.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use custos_consent::{ConsentBook, RowBasis};
-use custos_core::{PersonMap, Purpose, StoreError, Timestamp};
+use custos_consent::{ConsentBook, ConsentState, RowBasis};
+use custos_core::{PersonMap, Purpose, Rid, StoreError, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::dense::Dense;
@@ -110,6 +110,40 @@ impl Visibility {
 
     pub(crate) fn consents(&self) -> Arc<ConsentBook> {
         Arc::clone(&self.consents)
+    }
+
+    /// All subjects of the people whom these subjects belong to, in order.
+    pub fn same_people(&self, subjects: &[Rid]) -> Vec<Rid> {
+        let people: BTreeSet<_> = subjects.iter().map(|&rid| self.persons.person_of(rid)).collect();
+        let members: BTreeSet<Rid> =
+            people.into_iter().flat_map(|person| self.persons.members(person)).collect();
+        members.into_iter().collect()
+    }
+
+    /// Whether any of these subjects is hidden because it is erased or to be.
+    pub fn is_erased(&self, subjects: &[Rid]) -> bool {
+        subjects.iter().any(|rid| self.tombstones.contains(rid.get()))
+    }
+
+    /// What holds for each of these subjects and a purpose.
+    pub fn states(&self, purpose: &Purpose, subjects: &[Rid]) -> Vec<ConsentState> {
+        subjects.iter().map(|&rid| self.consents.state(rid, purpose, self.now)).collect()
+    }
+
+    /// Whether a purpose with this basis may show any of these subjects, who are all those of their
+    /// people.
+    pub fn is_visible(&self, purpose: &Purpose, basis: RowBasis, subjects: &[Rid]) -> bool {
+        let subjects = subjects.iter().map(|rid| rid.get()).collect();
+        self.people(purpose, basis, &subjects) > 0
+    }
+
+    /// How many people, out of those with a subject `among` these, a purpose with this basis may
+    /// show.
+    pub fn people(&self, purpose: &Purpose, basis: RowBasis, among: &RoaringBitmap) -> u64 {
+        let mut subjects = self.consents.visible(purpose, basis, &self.persons, among, self.now);
+        subjects -= &self.tombstones;
+        let people = subjects.iter().map(|rid| self.persons.person_of(Rid::new(rid)).0.get());
+        people.collect::<RoaringBitmap>().len()
     }
 
     /// The subjects up to `subject_max` that a purpose with this basis may show.

@@ -15,15 +15,7 @@ impl AuditStore for Store {
     async fn append(&self, leaves: Vec<Vec<u8>>) -> Result<u64, StoreError> {
         let operation = "appending to the audit log";
         let mut transaction = self.writer(Part::Audit, operation).await?;
-        let first = length(&mut transaction).await?;
-        for (index, leaf) in (first..).zip(leaves) {
-            query("INSERT INTO audit_leaf (seq, leaf) VALUES ($1, $2)")
-                .bind(index)
-                .bind(leaf)
-                .execute(&mut transaction)
-                .await
-                .map_err(failed(operation))?;
-        }
+        let first = append_leaves(&mut transaction, leaves, operation).await?;
         transaction.commit().await.map_err(failed(operation))?;
         from_column(first)
     }
@@ -69,6 +61,24 @@ impl AuditStore for Store {
             .map_err(failed("reading heads of the audit log"))?;
         bodies.iter().map(|(body,)| from_json(body, "a head of the audit log")).collect()
     }
+}
+
+/// Adds leaves at the end, in a transaction of [`Part::Audit`]; returns the index of the first.
+pub(crate) async fn append_leaves(
+    transaction: &mut Transaction,
+    leaves: Vec<Vec<u8>>,
+    operation: &'static str,
+) -> Result<i64, StoreError> {
+    let first = length(transaction).await?;
+    for (index, leaf) in (first..).zip(leaves) {
+        query("INSERT INTO audit_leaf (seq, leaf) VALUES ($1, $2)")
+            .bind(index)
+            .bind(leaf)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(operation))?;
+    }
+    Ok(first)
 }
 
 /// The index after the last, which is the count, since there are no gaps.

@@ -1,8 +1,8 @@
 //! The control store on SQLite or PostgreSQL: implements the ports the crates above declare.
 //!
 //! One file, or one database of a server, holds sealed secrets and the ledger of those destroyed,
-//! the audit log, batches, contracts, requests, suppressions, consents, exports and
-//! principals. Several
+//! the audit log, batches, contracts, requests, suppressions, consents, exports, principals and
+//! which policies are in force. Several
 //! processes may use it at once, with a server those of several machines. A change is durable when
 //! its call returns.
 //!
@@ -53,6 +53,7 @@ mod exports;
 mod heads;
 mod lease;
 mod ledger;
+mod policies;
 mod population;
 mod principals;
 mod private_files;
@@ -67,6 +68,7 @@ mod testing;
 
 pub use backup::{BackupError, restore};
 pub use error::{OpenError, Unreachable};
+pub use policies::PolicyEpoch;
 pub use principals::{NewPrincipal, StoredPrincipal};
 pub use rotation::{Rotated, RotationStep};
 pub use snapshots::{

@@ -65,7 +65,7 @@ pub(crate) enum Command {
         after_long_help = READ_EXPORT
     )]
     Export(ExportCommand),
-    /// Check and test policies and contracts.
+    /// Check, test, compare and explain policies.
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Import and show consent.
@@ -322,6 +322,47 @@ pub(crate) enum PolicyCommand {
         /// A folder of policies; else the configured ones.
         dir: Option<PathBuf>,
     },
+    /// Say what a change of the policies opens and closes, to whom, and to how many people: those
+    /// whom consent lets be seen, where there is an installation.
+    #[command(after_help = "Example:\n  git worktree add /tmp/before main\n  \
+                            custos policy diff /tmp/before/policies policies\n  \
+                            custos policy diff /tmp/before/policies --json | jq .opens")]
+    Diff {
+        /// The folder of the policies before.
+        old: PathBuf,
+        /// The folder of the policies after; else the configured ones.
+        new: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say why a principal sees of a table what they see, and what would let them see more. Or, for
+    /// whoever has the right `lookup`, why one person is visible for a purpose or is not.
+    #[command(after_help = "Example:\n  \
+                            custos policy explain --as ana --purpose analytics orders\n  \
+                            custos policy explain --as ana landing.pos_orders --json\n  \
+                            custos policy explain --purpose analytics --person email:bo@example.com")]
+    Explain(ExplainArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The principal; with --person else whoever works at the command line.
+    #[arg(long = "as", value_name = "PRINCIPAL", required_unless_present = "person")]
+    pub(crate) principal: Option<String>,
+    /// What they ask for; else their default purpose.
+    #[arg(long)]
+    pub(crate) purpose: Option<Purpose>,
+    /// A person, such as `email:bo@example.com`, instead of a table.
+    #[arg(long, value_name = "TYPE:VALUE", conflicts_with = "table")]
+    pub(crate) person: Option<String>,
+    /// A published table, of which all sources are explained, or one source, such as
+    /// `landing.pos_orders`.
+    #[arg(required_unless_present = "person")]
+    pub(crate) table: Option<String>,
+    /// Print JSON, a source a line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

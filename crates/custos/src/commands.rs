@@ -60,7 +60,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(command) => {
             on(config, async |installed| export::run(installed, command).await).await
         }
-        Command::Policy(command) => policy::run(config, &command),
+        Command::Policy(command) => policy::run(config, command).await,
         Command::Consent(command) => {
             on(config, async |installed| consent::run(installed, &command).await).await
         }
@@ -123,6 +123,6 @@ fn operator() -> Result<Principal, Failure> {
 }
 
 /// The operator's name, for the audit log.
-fn actor() -> Result<String, Failure> {
+pub(crate) fn actor() -> Result<String, Failure> {
     Ok(operator()?.id.to_string())
 }

@@ -19,7 +19,7 @@ use custos_store::{Snapshots, Store};
 use crate::clock::SystemClock;
 use crate::config::{Config, Control, LakePlace, environment};
 use crate::failure::Failure;
-use crate::{catalog, embedded, kms};
+use crate::{catalog, embedded, kms, policy_change};
 
 /// The control store's file, if it is in a folder.
 pub(crate) const STORE_FILE: &str = "custos.db";
@@ -34,6 +34,8 @@ pub(crate) struct Installation {
     pub(crate) keys: Arc<KeyService>,
     pub(crate) lake: Lake,
     pub(crate) policy: Arc<PolicySet>,
+    /// What `policy` was read from.
+    pub(crate) policy_files: PolicyFiles,
     pub(crate) audit: Arc<AuditLog>,
     /// Those of a control store in a folder, while they are kept.
     pub(crate) snapshots: Option<Arc<Snapshots>>,
@@ -57,7 +59,7 @@ impl Installation {
         let kms = kms::create(&config.keys)?;
         let keys = KeyService::initialise(Arc::clone(&kms), Arc::new(store.clone())).await?;
         keys.note_epochs(&SystemClock).await?;
-        Self::assemble(config, store, kms, keys)?.with_snapshots()
+        Self::assemble(config, store, kms, keys)?.in_use().await
     }
 
     /// Opens an installation.
@@ -69,7 +71,7 @@ impl Installation {
         let installation = Self::open_with(config, store).await?;
         // An older control store knows less than the lake: people who were erased would be back.
         match installation.erasure()?.unknown_entries().await? {
-            0 => installation.with_snapshots(),
+            0 => installation.in_use().await,
             count => Err(Failure::new(
                 ErrorKind::Conflict,
                 format!(
@@ -111,13 +113,22 @@ impl Installation {
         let storage = storage(&config)?;
         let heads = Arc::new(store.clone());
         let lake = Lake::new(storage, Arc::clone(&keys), heads, Arc::clone(&clock));
-        let policy = Arc::new(load_policies(config.policies.as_deref())?);
+        let policy_files = policy_files(config.policies.as_deref())?;
+        let policy = Arc::new(load_policies(&policy_files)?);
         let audit = Arc::new(AuditLog::new(
             Arc::new(store.clone()),
             keys.signing_key(),
             Arc::clone(&clock),
         ));
-        Ok(Self { config, clock, store, kms, keys, lake, policy, audit, snapshots: None })
+        let snapshots = None;
+        Ok(Self { config, clock, store, kms, keys, lake, policy, policy_files, audit, snapshots })
+    }
+
+    /// Begins to work: with snapshots, and with the policies on record.
+    async fn in_use(self) -> Result<Self, Failure> {
+        let installation = self.with_snapshots()?;
+        policy_change::put_on_record(&installation).await?;
+        Ok(installation)
     }
 
     /// Keeps snapshots of the control store from now on. Not of a restored copy before it is in use:
@@ -257,8 +268,8 @@ pub(crate) fn policy_files(folder: Option<&Path>) -> Result<PolicyFiles, Failure
     }
 }
 
-fn load_policies(folder: Option<&Path>) -> Result<PolicySet, Failure> {
-    PolicySet::load(&policy_files(folder)?).map_err(|problems| {
+fn load_policies(files: &PolicyFiles) -> Result<PolicySet, Failure> {
+    PolicySet::load(files).map_err(|problems| {
         let list: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         let text = format!("the policies have {} mistake(s):\n{}", list.len(), list.join("\n"));
         Failure::new(ErrorKind::Invalid, text)

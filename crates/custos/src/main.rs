@@ -14,6 +14,7 @@ mod failure;
 mod installation;
 mod kms;
 mod output;
+mod policy_change;
 mod snapshots;
 
 use std::process::ExitCode;

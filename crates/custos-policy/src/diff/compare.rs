@@ -160,25 +160,31 @@ impl Compared<'_> {
             columns: shown
                 .map(|(name, shown)| ShownColumn { name: name.to_owned(), shown })
                 .collect(),
-            people: (self.people)(grant.purpose(), grant.rows()),
+            people: self.heads(grant.purpose(), grant.rows()),
         }
     }
 
-    /// Compares which rows are shown, one part of the rule at a time.
+    /// The people of whom some row may be shown, by its age or else by their consent alone.
+    fn heads(&self, purpose: &Purpose, rows: RowRule) -> Option<u64> {
+        let whatever_age = RowRule { event_time_from: None, ..rows };
+        (self.people)(purpose, rows).or_else(|| (self.people)(purpose, whatever_age))
+    }
+
+    /// Compares which rows are shown, one part of the rule at a time, and by how many people that
+    /// part alone changes what is shown.
     fn rows(&self, sides: &mut Sides, before: &ReadGrant, after: &ReadGrant) {
         let tables = || vec![after.table().clone()];
         let (old, new) = (before.rows(), after.rows());
-        // By how many people this part of the rule alone changes what is shown.
-        let by = |old: RowRule| {
-            let count = |rule| (self.people)(after.purpose(), rule);
-            Some(count(old)?.abs_diff(count(new)?))
-        };
+        let purpose = after.purpose();
         if old.basis != new.basis {
             let change = Change::People {
                 tables: tables(),
                 from: name_of(old.basis),
                 to: name_of(new.basis),
-                people: by(RowRule { basis: old.basis, ..new }),
+                people: self
+                    .heads(purpose, RowRule { basis: old.basis, ..new })
+                    .zip(self.heads(purpose, new))
+                    .map(|(old, new)| old.abs_diff(new)),
             };
             sides.add(demand(new.basis) < demand(old.basis), change);
         }
@@ -187,7 +193,12 @@ impl Compared<'_> {
                 tables: tables(),
                 from: old.event_time_from,
                 to: new.event_time_from,
-                people: by(RowRule { event_time_from: old.event_time_from, ..new }),
+                people: (self.people)(
+                    purpose,
+                    RowRule { event_time_from: old.event_time_from, ..new },
+                )
+                .zip((self.people)(purpose, new))
+                .map(|(old, new)| old.abs_diff(new)),
             };
             sides.add(new.event_time_from < old.event_time_from, change);
         }

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    ExplainedColumn, ExplainedRows, Explanation, Remedy, RuleEffect, RuleReference, Unruled,
-};
+use super::{ExplainedColumn, ExplainedRows, Explanation, Remedy, RuleReference, Unruled};
 use crate::basis::in_words;
 
 impl fmt::Display for Explanation {
@@ -65,13 +63,7 @@ impl Explanation {
 
 impl fmt::Display for RuleReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let effect = match self.effect {
-            RuleEffect::Permits => "permits",
-            RuleEffect::Forbids => "forbids",
-            RuleEffect::Limits => "limits",
-        };
-        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
-        write!(f, "`{}` ({}{line}) {effect}", self.id, self.file)
+        write!(f, "`{}` ({}) {}", self.id, self.place(), self.effect.as_str())
     }
 }
 

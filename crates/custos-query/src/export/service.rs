@@ -286,9 +286,13 @@ impl ExportService {
         governor: &Governor,
         executor: &Arc<Executor>,
     ) -> Result<Answer, ExportError> {
-        match governor.govern(&new.sql, by, &new.purpose).await {
-            Ok(mut governed) => {
-                let subjects = governed.record_subjects();
+        let governed = governor.govern(&new.sql, by, &new.purpose).await;
+        let governed = governed.and_then(|mut governed| {
+            let subjects = governed.record_subjects()?;
+            Ok((governed, subjects))
+        });
+        match governed {
+            Ok((governed, subjects)) => {
                 Ok(Answer { rows: executor.run(governed).await?, subjects })
             }
             Err(error) => {

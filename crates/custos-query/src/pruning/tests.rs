@@ -97,7 +97,7 @@ async fn a_person_is_found_by_id_without_reading_the_files_of_others() {
     for condition in [format!("person_id = {}", id(0)), format!("subject_id in ({}, 5)", id(1))] {
         let sql = format!("select n from people where {condition}");
         let mut governed = doors.govern(&sql).await.unwrap();
-        let read = governed.record_subjects();
+        let read = governed.record_subjects().unwrap();
         let rows: Vec<_> = doors.executor.run(governed).await.unwrap().try_collect().await.unwrap();
         assert_eq!(sorted(&rows), ["1017", "17", "2017", "3017", "4017"], "{condition}");
         // One file of five, each of which holds the rows of two hundred subjects.

@@ -218,8 +218,11 @@ async fn record(
     Ok(())
 }
 
-async fn show(installation: &Installation, subject: &str, json: bool) -> Result<(), Failure> {
-    let subject: SubjectRef = subject.parse()?;
+/// The accounts that hold an identifier: verified, or else claimed.
+pub(super) async fn holders_of(
+    installation: &Installation,
+    subject: SubjectRef,
+) -> Result<Vec<Rid>, Failure> {
     let holders = Holders::read(installation).await?;
     let asked = ImportRow {
         line: 0,
@@ -233,7 +236,11 @@ async fn show(installation: &Installation, subject: &str, json: bool) -> Result<
         notice: None,
         channel: None,
     };
-    let rids = holders.find(&asked);
+    Ok(holders.find(&asked))
+}
+
+async fn show(installation: &Installation, subject: &str, json: bool) -> Result<(), Failure> {
+    let rids = holders_of(installation, subject.parse()?).await?;
     let history = installation.store.consent_history(&rids).await?;
     if json {
         return history.iter().try_for_each(|event| {

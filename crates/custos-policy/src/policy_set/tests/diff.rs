@@ -226,6 +226,36 @@ fn what_a_purpose_gone_or_a_failing_rule_takes_away_is_told() {
 }
 
 #[test]
+fn whoever_cannot_tell_ages_still_counts_whom_consent_lets_be_seen() {
+    let by_consent = |purpose: &Purpose, rows: RowRule| match rows.event_time_from {
+        None => thousand(purpose, rows),
+        Some(_) => None,
+    };
+    let diff = |before: &str, after: &str| {
+        let text = shipped();
+        let text =
+            text.text("retention.yaml").unwrap().to_owned() + text.text("purposes.yaml").unwrap();
+        assert!(text.contains(before), "{before}");
+        let file = if before.contains("basis") { "purposes.yaml" } else { "retention.yaml" };
+        let new = load(&with(file, |text| text.replacen(before, after, 1)));
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let principals = SHIPPED.representatives();
+        let tables = orders_and_contacts();
+        PolicyDiff::between(&SHIPPED, &new, &tables, &principals, now, &by_consent).to_string()
+    };
+    let opened = diff(
+        "basis: {default: consent, us: legitimate_interest}",
+        "basis: {default: legitimate_interest}",
+    );
+    assert!(opened.contains("`landing.pos_orders`, `landing.crm_contacts` are those of people who did not object, were of people who gave consent; 500 people more"), "{opened}");
+    let aged = diff(
+        "purposes: [analytics, functional]\n    show: {until: P3Y}",
+        "purposes: [analytics, functional]\n    show: {until: P4Y}",
+    );
+    assert!(aged.contains("were from 2023-11-23T00:00:00Z on\n"), "{aged}");
+}
+
+#[test]
 fn nothing_differs_from_itself() {
     let comment = load(&with("retention.yaml", |text| format!("# A remark.\n{text}")));
     let diff = between(&SHIPPED, &comment);

@@ -13,6 +13,8 @@ purposes.yaml ; output: row\n ; name: Row\n ; 0 ; not valid YAML: duplicate ; co
 purposes.yaml ; description: Operating ; descripton: Operating ; 0 ; unknown key `descripton` ; `description`
 purposes.yaml ; - key: essential\n ; - key: esential\n ; 5 ; parent of `essential.service` is missing ; key: essential
 purposes.yaml ; key: essential.service ; key: Essential.Service ; 0 ; not a purpose ; correct
+purposes.yaml ; - key: personalize\n ; - key: guardian\n ; 0 ; `guardian` is reserved ; another name
+purposes.yaml ; - key: personalize\n ; - key: separate.sharing\n ; 0 ; `separate` is reserved ; another name
 purposes.yaml ; version: 1 ; version: 2 ; 0 ; unknown version ; `version: 1`
 purposes.yaml ; version: 1\n ; \n ; 2 ; `version` is missing ; `version: 1`
 purposes.yaml ; analyst: analytics ; analyst: marketing ; 0 ; cannot be asked for ; `analytics`

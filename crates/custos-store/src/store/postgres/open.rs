@@ -13,12 +13,13 @@ use crate::error::{OpenError, Unreachable, failed};
 use crate::store::{Part, migrations};
 
 /// The migrations, which never change once they were in a release.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/postgres/0001_control_store.sql"),
     include_str!("../../../migrations/postgres/0002_table_head.sql"),
     include_str!("../../../migrations/postgres/0003_keys_and_erasures.sql"),
     include_str!("../../../migrations/postgres/0004_exports.sql"),
     include_str!("../../../migrations/postgres/0005_snapshots.sql"),
+    include_str!("../../../migrations/postgres/0006_policies.sql"),
 ];
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

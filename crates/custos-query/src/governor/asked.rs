@@ -1,0 +1,139 @@
+//! What a statement asks for: rows, or why it would give the rows it gives.
+
+use datafusion::execution::session_state::SessionState;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
+
+use crate::QueryError;
+
+/// A SELECT, and what of it is asked for. `EXPLAIN POLICY` is no SQL: see [`policy_of`].
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// Its rows.
+    Rows(Statement),
+    /// Its plan.
+    Plan(Statement),
+}
+
+/// Reads a statement, which is one SELECT or an EXPLAIN without options of one.
+pub(super) fn read(state: &SessionState, sql: &str) -> Result<Asked, QueryError> {
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
+        // The engine calls several statements in one text unimplemented.
+        match QueryError::from_planning(error) {
+            QueryError::NotSupported => QueryError::NotSelect { what: "more than one statement" },
+            _ => QueryError::Syntax,
+        }
+    })?;
+    let what = match statement {
+        Statement::Statement(inner) if matches!(*inner, ast::Statement::Query(_)) => {
+            return Ok(Asked::Rows(Statement::Statement(inner)));
+        }
+        Statement::Explain(explain) => match (&*explain.statement, &explain.options) {
+            (_, options) if options.analyze => "EXPLAIN ANALYZE",
+            (_, options) if *options != Default::default() => "EXPLAIN with options",
+            (Statement::Statement(inner), _) if matches!(**inner, ast::Statement::Query(_)) => {
+                return Ok(Asked::Plan(*explain.statement));
+            }
+            _ => "EXPLAIN of anything else",
+        },
+        other => refused(&other),
+    };
+    Err(QueryError::NotSelect { what })
+}
+
+/// Reads a SELECT, of which the rows are asked for.
+pub(super) fn query(state: &SessionState, sql: &str) -> Result<Statement, QueryError> {
+    match read(state, sql)? {
+        Asked::Rows(query) => Ok(query),
+        Asked::Plan(_) => Err(QueryError::NotSelect { what: "EXPLAIN" }),
+    }
+}
+
+fn refused(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Statement(inner) => match &**inner {
+            ast::Statement::Explain { .. } | ast::Statement::ExplainTable { .. } => "EXPLAIN",
+            ast::Statement::Insert(_)
+            | ast::Statement::Update { .. }
+            | ast::Statement::Delete(_) => "changing data",
+            ast::Statement::Set(_) => "SET",
+            _ => "this statement",
+        },
+        Statement::Explain(_) => "EXPLAIN",
+        Statement::CopyTo(_) => "COPY",
+        Statement::CreateExternalTable(_) => "changing tables",
+        Statement::Reset(_) => "RESET",
+    }
+}
+
+/// The SELECT after `EXPLAIN POLICY`, if the text begins with that.
+pub(super) fn policy_of(sql: &str) -> Option<&str> {
+    after_word(after_word(sql, "explain")?, "policy")
+}
+
+/// What follows a word that comes first but for white space and comments.
+fn after_word<'a>(sql: &'a str, word: &str) -> Option<&'a str> {
+    let start = after_comments(sql)?;
+    let (first, rest) = start.split_at_checked(word.len())?;
+    let is_longer = rest.starts_with(|c: char| c.is_alphanumeric() || "_$".contains(c));
+    (first.eq_ignore_ascii_case(word) && !is_longer).then_some(rest)
+}
+
+/// What follows white space and comments; none if a comment does not end.
+fn after_comments(sql: &str) -> Option<&str> {
+    let mut rest = sql.trim_start();
+    loop {
+        rest = if let Some(line) = rest.strip_prefix("--") {
+            line.split_once('\n')?.1.trim_start()
+        } else if let Some(block) = rest.strip_prefix("/*") {
+            after_block(block)?.trim_start()
+        } else {
+            return Some(rest);
+        };
+    }
+}
+
+/// What follows a comment, which may hold others.
+fn after_block(comment: &str) -> Option<&str> {
+    let mut rest = comment;
+    let mut depth = 1_u32;
+    while depth > 0 {
+        let end = rest.find("*/")?;
+        match rest.find("/*").filter(|start| *start < end) {
+            Some(start) => (depth, rest) = (depth + 1, &rest[start + 2..]),
+            None => (depth, rest) = (depth - 1, &rest[end + 2..]),
+        }
+    }
+    Some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explain_policy_is_told_from_all_else_by_its_first_two_words() {
+        for sql in [
+            "explain policy select 1",
+            " EXPLAIN\n\tPolicy select 1",
+            "/* a /* b */ c */ explain -- policy\n policy select 1",
+        ] {
+            assert_eq!(policy_of(sql).map(str::trim), Some("select 1"), "{sql}");
+        }
+        assert_eq!(policy_of("explain policy(select 1)"), Some("(select 1)"));
+        for sql in [
+            "explain select 1",
+            "explain policy_of select 1",
+            "explained policy select 1",
+            "select 'explain policy'",
+            "/* explain policy select 1",
+            "-- explain policy select 1",
+            "\"explain\" policy select 1",
+            "é",
+            "",
+        ] {
+            assert_eq!(policy_of(sql), None, "{sql}");
+        }
+    }
+}
