@@ -83,6 +83,8 @@ const ALIKE: &[(&str, &str)] = &[
 /// What is refused, and a part of the words in which it is.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("A9", "explain analyze select * from people", "EXPLAIN"),
+    ("totals", "select city, count(*) from people group by rollup (city)", "ROLLUP"),
+    ("totals", "select city, count(*) from people group by cube (city)", "ROLLUP"),
     ("A10", "explain verbose select * from people", "EXPLAIN"),
     ("A10", "set datafusion.explain.show_statistics = true", "SET"),
     ("A11", "select * from information_schema.tables", "does not exist"),

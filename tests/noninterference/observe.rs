@@ -195,7 +195,21 @@ impl Seen {
                     others.sort_by(|one, other| order(one, other));
                 }
                 if rows.len() != others.len() {
-                    return Some(format!("{} rows, not {}", others.len(), rows.len()));
+                    let extra = |some: &[Vec<Cell>], all: &[Vec<Cell>]| {
+                        let has = |row: &Vec<Cell>| {
+                            let same = |(one, other): (&Cell, &Cell)| is_same(one, other);
+                            all.iter().any(|it| it.iter().zip(row).all(same))
+                        };
+                        let extra: Vec<_> = some.iter().filter(|row| !has(row)).take(3).collect();
+                        format!("{extra:?}")
+                    };
+                    return Some(format!(
+                        "{} rows, not {}; new {}, missing {}",
+                        others.len(),
+                        rows.len(),
+                        extra(&others, &rows),
+                        extra(&rows, &others)
+                    ));
                 }
                 let same = |(one, other): &(&Vec<Cell>, &Vec<Cell>)| {
                     one.iter().zip(*other).all(|(one, other)| is_same(one, other))

@@ -322,7 +322,8 @@ fn grouped(scope: &'static Scope) -> Statement {
     let from = scope.from;
     let keys = prop::collection::vec(prop_oneof![text(scope, 1), one(scope.ints)], 0..3);
     let totals = prop::collection::vec(aggregate(scope), 1..4);
-    let how = select(vec!["", "ROLLUP", "CUBE"]);
+    // ROLLUP and CUBE are refused; see EXCLUSIONS.md.
+    let how = Just("");
     (keys, totals, filter(scope), how, select(vec!["", " HAVING count(*) > 2"]))
         .prop_map(move |(mut keys, totals, filter, how, having)| {
             keys.sort_unstable();

@@ -4,7 +4,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::DefaultTableSource;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableSource};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
@@ -50,6 +50,7 @@ pub(crate) fn logical(plan: &LogicalPlan) -> Result<(), QueryError> {
 
 fn refuse(node: &LogicalPlan) -> Option<QueryError> {
     let what = match node {
+        LogicalPlan::Aggregate(aggregate) if has_grouping_sets(aggregate) => "a ROLLUP or CUBE",
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
         | LogicalPlan::Window(_)
@@ -77,6 +78,14 @@ fn refuse(node: &LogicalPlan) -> Option<QueryError> {
         LogicalPlan::Extension(_) => "this statement",
     };
     Some(QueryError::NotSelect { what })
+}
+
+/// Whether an aggregate has several groupings at once.
+///
+/// Where a grouped expression is the same for all rows, the engine (DataFusion 55) gives the row of
+/// the total once for each partition that has rows; which have some depends on hidden rows.
+fn has_grouping_sets(aggregate: &Aggregate) -> bool {
+    aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_)))
 }
 
 fn is_governed(source: &dyn TableSource) -> bool {
