@@ -1,6 +1,6 @@
 //! A lake in a bucket: the same guarantees as in a folder.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -75,12 +75,18 @@ fn a_bucket_that_cannot_be_reached_is_an_error_with_a_remedy_and_without_secrets
         let command = command.envs(settings).stdin(Stdio::null());
         command.output().expect("the program starts")
     };
-    let init = start(Command::new(program()).arg("init").arg(&shop).args(["--lake", "s3://x/y"]));
-    assert!(init.status.success(), "{init:?}");
+    let refused = |output: Output| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(8), "{output:?}");
+        assert!(said.contains("bucket exists, is writable"), "{output:?}");
+        assert!(!said.contains(CANARY), "{output:?}");
+    };
     let config = shop.join("custos.toml");
-    let output = start(Command::new(program()).arg("--config").arg(config).arg("doctor"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(8), "{output:?}");
-    assert!(said.contains("bucket exists, is writable"), "{output:?}");
-    assert!(!said.contains(CANARY), "{output:?}");
+    refused(start(Command::new(program()).arg("init").arg(&shop).args(["--lake", "s3://x/y"])));
+    assert!(!config.exists(), "init can be repeated");
+    let init = start(Command::new(program()).arg("init").arg(&shop));
+    assert!(init.status.success(), "{init:?}");
+    let mut doctor = Command::new(program());
+    doctor.arg("--config").arg(config).arg("doctor").env("CUSTOS_STORAGE_LAKE", "s3://x/y");
+    refused(start(&mut doctor));
 }

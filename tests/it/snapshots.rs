@@ -298,6 +298,20 @@ fn a_control_store_comes_back_from_a_bucket() {
 }
 
 #[test]
+fn no_second_installation_begins_in_a_lake_whose_control_store_is_lost() {
+    let custos = Custos::shop();
+    std::fs::remove_dir_all(custos.path("shop/control")).expect("the control store is lost");
+    let lake = custos.path("shop/lake");
+    let second = custos.path("second");
+    custos
+        .run(&["init", text(&second), "--lake", text(&lake)])
+        .fails(7, &["another installation", "--from-lake"]);
+    assert!(!second.join("control").exists(), "nothing was made");
+    restore(&custos.path("shop"));
+    custos.healthy();
+}
+
+#[test]
 fn a_control_store_on_a_server_has_no_snapshots() {
     let custos = Custos::on_postgres();
     custos.fill();

@@ -70,6 +70,13 @@ impl ConsentBook {
         open.iter().filter_map(|rid| standing(&covering, Rid::new(rid)).expires_after(now)).min()
     }
 
+    /// The next instant at which any grant runs out. Nothing changes before it, for no purpose,
+    /// unless an event comes first.
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        let events = self.events.values().flatten();
+        events.filter_map(|event| event.expires_at).filter(|expiry| *expiry > now).min()
+    }
+
     /// The ledgers whose events cover `purpose`.
     pub(crate) fn covering(&self, purpose: &Purpose) -> Vec<&Ledger> {
         self.ledgers

@@ -270,6 +270,10 @@ impl ErasureService {
                     self.unlink(&*alone, &mut request, &mut dossier, &actor, progress).await?
                 }
                 State::Unlinked => {
+                    // Since L1 something may have been cut off that was at work on the person's rows.
+                    let quiet = self.hold_sources(&*alone, &actor).await?;
+                    self.clear_leftovers(&quiet).await?;
+                    drop(quiet);
                     self.rewrite(&mut request, &mut dossier, &actor, progress).await?;
                 }
                 State::Rewritten => self.certify(&mut request, &mut dossier, &actor).await?,

@@ -99,6 +99,12 @@ impl KeyService {
         Ok(file)
     }
 
+    /// Makes a new file id and secrets that nobody but the caller ever has: what they seal is gone
+    /// with this process.
+    pub fn passing_secrets(&self, classes: &[KeyClass]) -> Result<FileSecrets, KeyError> {
+        new_secrets(classes)
+    }
+
     /// Does [`KeyService::create_file_secrets`] for `count` files with one call to the store.
     pub async fn create_many(
         &self,

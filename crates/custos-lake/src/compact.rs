@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanBufferBuilder, RecordBatch, UInt32Array};
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{interleave_record_batch, take_record_batch};
 use arrow::datatypes::Int64Type;
-use custos_core::{BatchId, FileId};
-use custos_keys::{DestructionCause, random_bytes};
+use custos_core::{BatchId, FileId, KeyClass};
+use custos_keys::{DestructionCause, FileSecrets, random_bytes};
 use custos_policy::MaintenanceGrant;
 use futures::TryStreamExt;
 use serde::Serialize;
@@ -137,6 +137,7 @@ impl Table {
         let id = BatchId::from_random(random_bytes()?);
         match self.commit(id, written.clone(), replaced.clone()).await? {
             CommitOutcome::Committed(_) => {
+                self.put_back_if_lost(&written, &replaced).await?;
                 self.shred(&replaced, DestructionCause::Replaced).await?;
                 Ok(Some((compacted, replaced)))
             }
@@ -147,6 +148,23 @@ impl Table {
                 Ok(None)
             }
         }
+    }
+
+    /// Undoes a compaction of which a file has lost its secrets: whoever took the lease from us
+    /// before the commit took it for a leftover.
+    async fn put_back_if_lost(
+        &self,
+        written: &[FileEntry],
+        replaced: &[FileEntry],
+    ) -> Result<(), LakeError> {
+        let files: Vec<FileId> = written.iter().map(|entry| entry.file).collect();
+        let secrets = self.keys().file_secrets(&files, &[KeyClass::Core]).await?;
+        let Some(&lost) = files.iter().find(|file| !secrets.contains_key(file)) else {
+            return Ok(());
+        };
+        let id = BatchId::from_random(random_bytes()?);
+        self.commit(id, replaced.to_vec(), written.to_vec()).await?;
+        Err(LakeError::Shredded { table: self.name().clone(), file: lost })
     }
 
     async fn shred(&self, files: &[FileEntry], cause: DestructionCause) -> Result<(), LakeError> {
@@ -229,32 +247,32 @@ impl<'a> Source<'a> {
     /// Writes all rows, sorted by subject; those of one subject keep their order.
     async fn write(&self, table: &Table, layout: Layout) -> Result<Vec<FileEntry>, LakeError> {
         let Layout { file_rows, group_rows, .. } = layout;
-        let mut writer = table.writer_of(FileLayout { level: SORTED, file_rows, group_rows });
+        let mut writer =
+            table.writer_of(FileLayout { level: SORTED, file_rows, group_rows, lasting: true });
         let slices = self.slices(layout.slice_rows);
         for part in self.divide(table, &slices).await? {
             let batches = part.rows(table, self).await?;
             for batch in sorted(&batches).ok_or_else(|| shape(table))? {
                 writer.write(&batch?).await?;
             }
-            drop(batches);
             if let Part::Apart(files) = part {
-                table.shred(&files, DestructionCause::Abandoned).await?;
-                table.delete_bytes(&files).await?;
+                let entries: Vec<FileEntry> = files.into_iter().map(|(entry, _)| entry).collect();
+                table.delete_bytes(&entries).await?;
             }
         }
         writer.finish().await
     }
 
     /// Divides the rows by range of subjects. What does not fit in memory at once is put into
-    /// files that no log ever names, sealed like all others, so that each row is read twice and
-    /// not once for every range.
+    /// files of which only this process has the secrets, so that each row is read twice and not
+    /// once for every range. What a crash leaves of them nobody can open.
     async fn divide(
         &self,
         table: &Table,
         slices: &[RangeInclusive<u32>],
     ) -> Result<Vec<Part>, LakeError> {
-        if let [only] = slices {
-            return Ok(vec![Part::Here(only.clone())]);
+        if slices.len() < 2 {
+            return Ok(vec![Part::Here]);
         }
         let mut writers: Vec<TableWriter<'_>> =
             slices.iter().map(|_| table.writer_of(FileLayout::PART)).collect();
@@ -276,7 +294,7 @@ impl<'a> Source<'a> {
         }
         let mut parts = Vec::with_capacity(writers.len());
         for writer in writers {
-            parts.push(Part::Apart(writer.finish().await?));
+            parts.push(Part::Apart(writer.finish_passing().await?));
         }
         Ok(parts)
     }
@@ -306,18 +324,15 @@ impl<'a> Source<'a> {
         slices
     }
 
-    /// The rows about some subjects, in the order of files and rows.
-    async fn gather(
-        &self,
-        table: &Table,
-        subjects: RangeInclusive<u32>,
-    ) -> Result<Vec<RecordBatch>, LakeError> {
+    /// All rows, in the order of files and rows.
+    async fn gather(&self, table: &Table) -> Result<Vec<RecordBatch>, LakeError> {
         let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
         let mut batches = Vec::new();
         for SourceFile { file, subjects: of_rows } in &self.files {
             let mut from = 0;
             for (row_group, rows) in file.row_groups().into_iter().enumerate() {
-                let wanted = bits(&of_rows[from..from + rows], &subjects);
+                let wanted: BooleanBuffer =
+                    of_rows[from..from + rows].iter().map(Option::is_some).collect();
                 from += rows;
                 if wanted.count_set_bits() == 0 {
                     continue;
@@ -333,10 +348,10 @@ impl<'a> Source<'a> {
 
 /// The rows about one range of subjects.
 enum Part {
-    /// Among the rows that are compacted, all of which fit in memory.
-    Here(RangeInclusive<u32>),
-    /// In files of their own.
-    Apart(Vec<FileEntry>),
+    /// All that are compacted, since they fit in memory.
+    Here,
+    /// Those in files of their own.
+    Apart(Vec<(FileEntry, FileSecrets)>),
 }
 
 impl Part {
@@ -346,13 +361,14 @@ impl Part {
         table: &Table,
         source: &Source<'_>,
     ) -> Result<Vec<RecordBatch>, LakeError> {
-        let entries = match self {
-            Self::Here(subjects) => return source.gather(table, subjects.clone()).await,
-            Self::Apart(entries) => entries,
+        let files = match self {
+            Self::Here => return source.gather(table).await,
+            Self::Apart(files) => files,
         };
         let columns: Vec<usize> = (0..table.spec().columns().len()).collect();
         let mut batches = Vec::new();
-        for file in table.open(entries, source.access).await? {
+        for (entry, secrets) in files {
+            let file = table.open_passing(entry, secrets, source.access).await?;
             let range = RowRange { row_groups: 0..file.row_groups().len(), rows: None };
             let read = file.read(source.access, &columns, range, BATCH_ROWS)?;
             batches.extend(read.try_collect::<Vec<_>>().await?);
@@ -370,14 +386,6 @@ fn by_slice(subjects: &[Option<u32>], slices: &[RangeInclusive<u32>]) -> BTreeMa
         rows.entry(slice).or_default().push(row);
     }
     rows
-}
-
-fn bits(subjects: &[Option<u32>], wanted: &RangeInclusive<u32>) -> BooleanBuffer {
-    let mut bits = BooleanBufferBuilder::new(subjects.len());
-    for subject in subjects {
-        bits.append(subject.is_some_and(|subject| wanted.contains(&subject)));
-    }
-    bits.finish()
 }
 
 /// Rows of batches in the order of their subjects, batch by batch.

@@ -42,7 +42,7 @@ pub use control_copies::ControlCopies;
 pub use error::LakeError;
 pub use export_file::{ExportFile, KeyReference};
 pub use heads::{HeadStore, MemoryHeads, TableHead};
-pub use log::{CommitOutcome, FileEntry, Snapshot};
+pub use log::{CommitOutcome, FileEntry, LOG_KEPT, Snapshot};
 pub use objects::SealedObjects;
 pub use open_file::{Access, OpenFile, RowRange};
 pub use sealed_log::SealedLog;

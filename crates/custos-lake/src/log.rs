@@ -17,7 +17,6 @@ use deltalake_core::kernel::transaction::{CommitData, CommitProperties, Transact
 use deltalake_core::kernel::{Action, Add, Remove, StructField, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef};
 use deltalake_core::operations::create::CreateBuilder;
-use deltalake_core::protocol::checkpoints::cleanup_metadata;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError, TableProperty};
 use futures::TryStreamExt;
@@ -28,8 +27,10 @@ use crate::contained::contained;
 use crate::heads::{self, HEAD, HeadEntry, Heads};
 use crate::hex::{decode_hex, encode_hex};
 use crate::storage::Storage;
+use crate::vacuum::Garbage;
 use crate::{HeadStore, LakeError, TableHead, TableSpec};
 
+pub use expiry::LOG_KEPT;
 pub(crate) use expiry::{file_at, written};
 
 const TAG_FILE: &str = "custos.file";
@@ -242,7 +243,7 @@ impl TableLog {
             let head = HeadEntry::new(&self.key, &self.name, version, self.newest()?.mac, &live);
             if self.try_write(version, commit, &head).await? {
                 self.remember(version).await?;
-                self.write_checkpoint(version).await;
+                self.write_checkpoint(version, commit.at).await;
                 return Ok(CommitOutcome::Committed(version));
             }
         }
@@ -275,12 +276,12 @@ impl TableLog {
 
     /// From time to time writes the live files down in one piece, and drops log entries older than
     /// the table's `logRetentionDuration`. Both can be done again, so that they fail is no failure.
-    async fn write_checkpoint(&self, version: u64) {
+    async fn write_checkpoint(&mut self, version: u64, now: Timestamp) {
         if !version.is_multiple_of(CHECKPOINT_COMMITS) {
             return;
         }
         let written = match self.checkpoint(version).await {
-            Ok(()) => self.drop_old_entries().await,
+            Ok(()) => self.drop_old_entries(now).await,
             Err(error) => Err(error),
         };
         if let Err(error) = written {
@@ -288,9 +289,11 @@ impl TableLog {
         }
     }
 
-    async fn drop_old_entries(&self) -> Result<(), LakeError> {
-        let dropped = cleanup_metadata(&self.delta, None).await;
-        dropped.map(|_| ()).map_err(failed(&self.name, "dropping old entries"))
+    async fn drop_old_entries(&mut self, now: Timestamp) -> Result<(), LakeError> {
+        let before = now.plus_seconds(-i64::try_from(LOG_KEPT.as_secs()).unwrap_or(i64::MAX));
+        let objects = self.objects().await?;
+        let garbage = Garbage { objects: self.expired(objects, before).await? };
+        garbage.delete(&*self.delta.log_store().object_store(None)).await
     }
 }
 

@@ -119,37 +119,58 @@ impl Table {
         access: Access<'_>,
     ) -> Result<Vec<Arc<OpenFile>>, LakeError> {
         let classes = access.classes(self.spec())?;
-        let missing: Vec<_> = files
-            .iter()
-            .filter(|entry| self.cache().get(entry, &classes).is_none())
-            .map(|entry| entry.file)
-            .collect();
+        let known: Vec<_> = files.iter().map(|entry| self.cache().get(entry, &classes)).collect();
+        let missing = files.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let missing: Vec<_> = missing.map(|(entry, _)| entry.file).collect();
         let wanted: Vec<_> = classes.iter().copied().collect();
         let mut secrets = self.keys().file_secrets(&missing, &wanted).await?;
-        let openings: Vec<BoxFuture<'_, _>> = files
-            .iter()
-            .map(|entry| self.open_one(entry, &classes, secrets.remove(&entry.file)).boxed())
-            .collect();
-        stream::iter(openings).buffered(OPENED_AT_ONCE).try_collect().await
+        let (mut opened, mut openings) = (Vec::with_capacity(files.len()), Vec::new());
+        for (entry, known) in files.iter().zip(known) {
+            if known.is_none() {
+                let secrets = secrets.remove(&entry.file);
+                openings.push(self.open_and_keep(entry, &classes, secrets).boxed());
+            }
+            opened.push(known);
+        }
+        let newly: Vec<Arc<OpenFile>> =
+            stream::iter(openings).buffered(OPENED_AT_ONCE).try_collect().await?;
+        let mut newly = newly.into_iter();
+        Ok(opened.into_iter().filter_map(|known| known.or_else(|| newly.next())).collect())
     }
 
-    /// Takes a file out of the cache, or opens it with its secrets.
-    async fn open_one(
+    async fn open_and_keep(
         &self,
         entry: &FileEntry,
         classes: &BTreeSet<KeyClass>,
         secrets: Option<FileSecrets>,
     ) -> Result<Arc<OpenFile>, LakeError> {
-        if let Some(file) = self.cache().get(entry, classes) {
-            return Ok(file);
-        }
         let shredded = || LakeError::Shredded { table: self.name().clone(), file: entry.file };
-        let secrets = secrets.ok_or_else(shredded)?;
+        let file = self.open_with(entry, classes, &secrets.ok_or_else(shredded)?).await?;
+        self.cache().put(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Opens a file of which only this process has the secrets.
+    pub(crate) async fn open_passing(
+        &self,
+        entry: &FileEntry,
+        secrets: &FileSecrets,
+        access: Access<'_>,
+    ) -> Result<Arc<OpenFile>, LakeError> {
+        self.open_with(entry, &access.classes(self.spec())?, secrets).await
+    }
+
+    async fn open_with(
+        &self,
+        entry: &FileEntry,
+        classes: &BTreeSet<KeyClass>,
+        secrets: &FileSecrets,
+    ) -> Result<Arc<OpenFile>, LakeError> {
         let whole = *classes == self.spec().classes();
         let footer = Footer {
             spec: Arc::clone(self.spec()),
             entry: entry.clone(),
-            decryption: Decryption::new(self.spec(), &secrets)?,
+            decryption: Decryption::new(self.spec(), secrets)?,
             // Page indexes need every column's key, so a reader with some of them does without.
             indexes: if whole { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip },
         };
@@ -161,7 +182,7 @@ impl Table {
             .iter()
             .map(|column| in_file.index_of(&column.name).ok())
             .collect();
-        let file = Arc::new(OpenFile {
+        Ok(Arc::new(OpenFile {
             spec: Arc::clone(self.spec()),
             entry: entry.clone(),
             store: Arc::clone(self.store()),
@@ -169,9 +190,7 @@ impl Table {
             subjects,
             classes: classes.clone(),
             places,
-        });
-        self.cache().put(Arc::clone(&file));
-        Ok(file)
+        }))
     }
 }
 

@@ -24,6 +24,9 @@ use crate::{Access, ColumnRole, LakeError, OpenFile, RowRange, Table};
 
 const BATCH_ROWS: usize = 8192;
 
+/// Files replaced at once at most, each of which is in memory twice.
+const REPLACED_AT_ONCE_MAX: usize = 8;
+
 /// Replacements that are in storage but not yet in the table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Prepared {
@@ -157,7 +160,8 @@ pub async fn prepare(
     let replacements: Vec<BoxFuture<'_, _>> =
         replaced.iter().map(|file| replace(table, file, selection, access).boxed()).collect();
     // While one file is decoded here, others are encoded and sealed elsewhere.
-    let at_once = 2 * std::thread::available_parallelism().map_or(1, NonZero::get);
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let at_once = (2 * cores).min(REPLACED_AT_ONCE_MAX);
     let replacements: Vec<Replacement> =
         stream::iter(replacements).buffer_unordered(at_once).try_collect().await?;
     Ok(Prepared {

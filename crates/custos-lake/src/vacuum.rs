@@ -16,7 +16,7 @@ use crate::{LakeError, SealedObjects, Table};
 /// Objects in one place that nothing needs any more.
 #[derive(Debug, Clone, Default)]
 pub struct Garbage {
-    objects: Vec<ObjectMeta>,
+    pub(crate) objects: Vec<ObjectMeta>,
 }
 
 impl Garbage {
@@ -30,7 +30,7 @@ impl Garbage {
         self.objects.iter().map(|object| object.size).sum()
     }
 
-    async fn delete(&self, store: &dyn ObjectStore) -> Result<(), LakeError> {
+    pub(crate) async fn delete(&self, store: &dyn ObjectStore) -> Result<(), LakeError> {
         for object in &self.objects {
             match store.delete(&object.location).await {
                 // A listing that lags behind shows what is gone.

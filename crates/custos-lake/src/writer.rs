@@ -38,20 +38,27 @@ pub(crate) struct FileLayout {
     pub(crate) file_rows: usize,
     /// Rows of one row group.
     pub(crate) group_rows: usize,
+    /// Whether the files outlive this process: else only it has their secrets.
+    pub(crate) lasting: bool,
 }
 
 impl FileLayout {
     /// Rows as they come.
-    const AS_LOADED: Self =
-        Self { level: LOADED, file_rows: 1_000_000, group_rows: parquet_crypto::ROW_GROUP_ROWS };
+    const AS_LOADED: Self = Self {
+        level: LOADED,
+        file_rows: 1_000_000,
+        group_rows: parquet_crypto::ROW_GROUP_ROWS,
+        lasting: true,
+    };
 
     /// Rows on their way from one layout to another.
-    pub(crate) const PART: Self = Self { level: LOADED, file_rows: 131_072, group_rows: 32_768 };
+    pub(crate) const PART: Self =
+        Self { level: LOADED, file_rows: 65_536, group_rows: 32_768, lasting: false };
 
     /// That of another file.
     pub(crate) fn like(file: &OpenFile) -> Self {
         let group_rows = file.row_groups().into_iter().max().unwrap_or(1);
-        Self { level: file.entry().level, file_rows: usize::MAX, group_rows }
+        Self { level: file.entry().level, file_rows: usize::MAX, group_rows, lasting: true }
     }
 }
 
@@ -64,6 +71,8 @@ pub struct TableWriter<'a> {
     layout: FileLayout,
     current: Option<OpenWriter>,
     finished: Vec<FileEntry>,
+    /// The secrets of what is finished, of files that do not last.
+    passing: Vec<FileSecrets>,
 }
 
 struct OpenWriter {
@@ -77,7 +86,10 @@ impl OpenWriter {
     async fn begin(table: &Table, layout: FileLayout) -> Result<Self, LakeError> {
         let spec = table.spec();
         let classes: Vec<_> = spec.classes().into_iter().collect();
-        let secrets = table.keys().create_file_secrets(&classes).await?;
+        let secrets = match layout.lasting {
+            true => table.keys().create_file_secrets(&classes).await?,
+            false => table.keys().passing_secrets(&classes)?,
+        };
         let properties = parquet_crypto::writer_properties(spec, &secrets, layout.group_rows)?;
         let writer = ArrowWriter::try_new_with_options(
             Vec::new(),
@@ -105,7 +117,7 @@ impl<'a> TableWriter<'a> {
     }
 
     pub(crate) const fn with_layout(table: &'a Table, layout: FileLayout) -> Self {
-        Self { table, layout, current: None, finished: Vec::new() }
+        Self { table, layout, current: None, finished: Vec::new(), passing: Vec::new() }
     }
 
     /// Writes the rows of a batch, whose schema is the table's.
@@ -136,6 +148,16 @@ impl<'a> TableWriter<'a> {
         Ok(self.finished)
     }
 
+    /// Closes the last file of those that do not last, and returns all with their secrets.
+    pub(crate) async fn finish_passing(
+        mut self,
+    ) -> Result<Vec<(FileEntry, FileSecrets)>, LakeError> {
+        if let Some(open) = self.current.take() {
+            self.close(open).await?;
+        }
+        Ok(self.finished.into_iter().zip(self.passing).collect())
+    }
+
     fn append(&self, open: &mut OpenWriter, batch: &RecordBatch) -> Result<(), LakeError> {
         for at in self.table.spec().subject_columns() {
             add_subjects(batch.column(at), &mut open.subjects).ok_or_else(|| LakeError::Shape {
@@ -153,6 +175,9 @@ impl<'a> TableWriter<'a> {
         let bytes = open.writer.into_inner().map_err(|_| self.failed(file, "finished"))?;
         let entry = put(self.table, file, bytes, open.rows as u64, self.layout.level).await?;
         self.finished.push(entry);
+        if !self.layout.lasting {
+            self.passing.push(open.secrets);
+        }
         Ok(())
     }
 

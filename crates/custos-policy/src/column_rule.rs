@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// How a column is shown, from most to least.
+/// How a column is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ColumnRule {
     /// As it is.
@@ -70,7 +70,8 @@ impl Mask {
 }
 
 impl ColumnRule {
-    /// Whether more of a column is shown than under another rule. Of two masks neither shows more.
+    /// Whether more of a column is shown than under another rule. Of two masks neither shows more, nor
+    /// of a mask and a token: one tells part of a value, the other who has the same.
     pub(crate) const fn shows_more_than(self, other: Self) -> bool {
         self.hiding() < other.hiding()
     }
@@ -79,10 +80,9 @@ impl ColumnRule {
     const fn hiding(self) -> u8 {
         match self {
             Self::Clear => 0,
-            Self::Masked(Mask::Null) => 3,
-            Self::Masked(_) => 1,
-            Self::Tokenised => 2,
-            Self::Absent => 4,
+            Self::Masked(Mask::Null) => 2,
+            Self::Masked(_) | Self::Tokenised => 1,
+            Self::Absent => 3,
         }
     }
 }
@@ -122,6 +122,9 @@ mod tests {
             assert!(ColumnRule::Clear.shows_more_than(rule) && !rule.shows_more_than(rule));
             assert!(rule == ColumnRule::Absent || rule.shows_more_than(ColumnRule::Absent));
         }
+        let masked = ColumnRule::Masked(Mask::Name);
+        assert!(!masked.shows_more_than(ColumnRule::Tokenised));
+        assert!(!ColumnRule::Tokenised.shows_more_than(masked));
         // A null tells less than a token, which tells who is the same.
         assert!(ColumnRule::Tokenised.shows_more_than(ColumnRule::Masked(Mask::Null)));
     }

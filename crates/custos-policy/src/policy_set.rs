@@ -6,7 +6,7 @@ mod explain;
 use std::fmt;
 use std::sync::Arc;
 
-use custos_core::{DataCategory, Purpose, TableName, Timestamp};
+use custos_core::{DataCategory, PrincipalId, Purpose, TableName, Timestamp};
 
 use crate::access::{Access, Circumstances, Failure};
 use crate::categories::{Categories, CategoryNode};
@@ -193,18 +193,24 @@ impl PolicySet {
         self.access.roles().iter().map(String::as_str)
     }
 
-    /// One principal for each role, named like it, and those whom access rules name.
+    /// One principal for each role, named like it, and those whom access rules name, with no role
+    /// and with each.
     ///
-    /// What a change of the policies opens to somebody with one role, it opens to one of these.
+    /// What a change of the policies opens to somebody with at most one role, it opens to one of
+    /// these. Who has several is for the caller to add.
     pub fn representatives(&self) -> Vec<Principal> {
+        let roles = self.access.roles();
         let of_role = |role: &String| {
             // A role may have a name that no principal can have.
             let id = role.parse().or_else(|_| "anybody".parse()).ok()?;
             Some(Principal { id, roles: vec![role.clone()] })
         };
-        let named = self.access.named().iter();
-        let named = named.filter_map(|id| Some(Principal { id: id.parse().ok()?, roles: vec![] }));
-        self.access.roles().iter().filter_map(of_role).chain(named).collect()
+        let named = self.access.named().iter().filter_map(|id| id.parse().ok());
+        let named = named.flat_map(|id: PrincipalId| {
+            let ways = roles.iter().map(|role| vec![role.clone()]).chain([vec![]]);
+            ways.map(move |roles| Principal { id: id.clone(), roles }).collect::<Vec<_>>()
+        });
+        roles.iter().filter_map(of_role).chain(named).collect()
     }
 
     /// The jurisdictions that some regime names, in order.

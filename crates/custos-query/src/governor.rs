@@ -90,13 +90,16 @@ impl Shared {
         visibility: &Visibility,
         subject_max: u32,
     ) -> Arc<PersonIds> {
-        let key = (purpose.clone(), visibility.persons_version, subject_max);
+        let version = visibility.persons_version;
         let mut kept = self.person_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, ids)) = &*kept
-            && *same == key
+        // Those for more subjects do for fewer, or two tables of a join would each make their own.
+        if let Some(((of, at, up_to), ids)) = &*kept
+            && (of, *at) == (purpose, version)
+            && *up_to >= subject_max
         {
             return Arc::clone(ids);
         }
+        let key = (purpose.clone(), version, subject_max);
         let permutation = self.keys.id_permutation(&mutants::purpose(Mutant::SharedIds, purpose));
         let persons = Arc::clone(&visibility.persons);
         let ids = Arc::new(PersonIds::new(permutation, persons, subject_max));

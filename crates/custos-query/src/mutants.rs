@@ -71,8 +71,8 @@ mutants! {
     ValuesBelowNulls,
     /// Bounds of raw values decide about masked ones.
     MaskedPruned,
-    /// Filters are left to the scan, which only prunes.
-    ExactFilters,
+    /// Filters leave out row groups, and rows of the others leave the scan whether they pass or not.
+    FiltersOnlyPrune,
     /// The planner is told how many rows there are, hidden ones included.
     RowsCounted,
     /// Functions that tell about files are offered.

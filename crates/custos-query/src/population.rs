@@ -1,6 +1,7 @@
 //! Who is visible for a purpose, now.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -44,6 +45,9 @@ pub struct Visibility {
     pub(crate) tombstones: RoaringBitmap,
     consents: Arc<ConsentBook>,
     now: Timestamp,
+    /// When the next consent runs out, for whatever purpose.
+    next_expiry: Option<Timestamp>,
+    serial: u64,
     visible: Mutex<HashMap<(Purpose, RowBasis), Arc<VisibleSubjects>>>,
 }
 
@@ -70,14 +74,15 @@ impl VisibleSubjects {
 /// What a set of visible subjects was computed from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Stamp {
-    epochs: Epochs,
-    persons_version: u64,
+    /// Which [`Visibility`] of this process: two of equal epochs may have read different states.
+    serial: u64,
     pub(crate) purpose: Purpose,
     pub(crate) basis: RowBasis,
-    /// Expiry of a consent changes the set without an event.
-    valid_from: Timestamp,
-    subject_max: u32,
+    pub(crate) subject_max: u32,
 }
+
+/// Visibilities that were made in this process.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 impl Visibility {
     pub(crate) fn new(
@@ -92,6 +97,8 @@ impl Visibility {
             persons_version: persons.0,
             persons: persons.1,
             tombstones,
+            next_expiry: consents.next_expiry(now),
+            serial: MADE.fetch_add(1, Ordering::Relaxed),
             consents,
             now,
             visible: Mutex::default(),
@@ -100,12 +107,9 @@ impl Visibility {
 
     /// Whether nothing changed since: no event, no new resolution, no expiry.
     pub(crate) fn is_current(&self, epochs: Epochs, persons_version: u64, now: Timestamp) -> bool {
-        let cached = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
         (self.epochs == epochs || mutants::is_on(Mutant::OldVisibility))
             && self.persons_version == persons_version
-            && cached.keys().all(|(purpose, _)| {
-                self.consents.next_change(purpose, self.now).is_none_or(|change| change > now)
-            })
+            && self.next_expiry.is_none_or(|expiry| expiry > now)
     }
 
     pub(crate) fn consents(&self) -> Arc<ConsentBook> {
@@ -170,16 +174,47 @@ impl Visibility {
         if mutants::is_on(Mutant::ConsentIgnored) {
             subjects = everyone - &self.tombstones;
         }
-        let stamp = Stamp {
-            epochs: self.epochs,
-            persons_version: self.persons_version,
-            purpose: purpose.clone(),
-            basis,
-            valid_from: self.now,
-            subject_max,
-        };
+        let stamp = Stamp { serial: self.serial, purpose: purpose.clone(), basis, subject_max };
         let visible = Arc::new(VisibleSubjects::new(stamp, subjects));
         cached.insert(key, Arc::clone(&visible));
         visible
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use custos_consent::{ConsentEvent, ConsentStatus};
+
+    use super::*;
+
+    #[test]
+    fn a_consent_that_ran_out_is_noticed_by_the_first_who_asks_for_its_purpose() {
+        let purpose: Purpose = "analytics".parse().unwrap();
+        let at = Timestamp::from_micros;
+        let given = ConsentEvent {
+            rid: Rid::new(1),
+            at: at(1),
+            purpose: purpose.clone(),
+            status: ConsentStatus::Given,
+            expires_at: Some(at(10)),
+            notice: None,
+            channel: None,
+            authority: true,
+        };
+        let epochs = Epochs { consent: 1, suppression: 0 };
+        let book = Arc::new(ConsentBook::from_events([given]));
+        let seen = |now| {
+            let book = Arc::clone(&book);
+            Visibility::new(epochs, (0, Arc::default()), book, RoaringBitmap::new(), at(now))
+        };
+        // Nobody asked for the purpose before.
+        let before = seen(5);
+        assert!(before.is_current(epochs, 0, at(9)));
+        assert!(!before.is_current(epochs, 0, at(10)));
+        let visible = |seen: &Visibility| {
+            seen.visible(&purpose, RowBasis::NeedsGrant, 9).subjects.iter().collect::<Vec<_>>()
+        };
+        assert_eq!(visible(&before), [1]);
+        assert_eq!(visible(&seen(10)), [0_u32; 0]);
     }
 }

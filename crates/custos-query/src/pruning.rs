@@ -1,9 +1,9 @@
 //! Which row groups a filter of the user cannot find anything in.
 //!
-//! A filter stays above the scan and is evaluated on visible rows only. Here it is compared with
-//! the bounds of row groups, which cover hidden rows too, and may lead to one thing: that a row
-//! group is not read in which no row, hidden or not, passes it. What the user sees is the same
-//! either way.
+//! A filter is compared with the bounds of row groups, which cover hidden rows too, and a row group
+//! in which no row, hidden or not, passes it is not read. Of the others only the visible rows that
+//! pass leave the scan: were all of them to leave, an expression above that fails on a visible row
+//! would fail or not depending on whether its row group was read, and so on hidden rows.
 //!
 //! Only comparisons of a column with a value of its own type are taken, since they cannot fail,
 //! and of columns that are shown as they are: bounds of raw values say nothing about masked ones.
@@ -11,43 +11,55 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use custos_core::Rid;
 use custos_lake::{Access, OpenFile};
 use datafusion::catalog::Session;
+use datafusion::common::cast::as_boolean_array;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::error::Result;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use roaring::RoaringBitmap;
 
+use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
 use crate::source::Shown;
 
 /// The filters of a query that bounds can be held against.
 #[derive(Debug)]
 pub(crate) struct Pruning {
+    /// Over the columns that the scan shows.
+    filter: Arc<dyn PhysicalExpr>,
+    /// Over all columns of the table.
     predicate: PruningPredicate,
 }
 
 impl Pruning {
-    /// Out of filters over the columns of `schema`, each of which [`is_prunable`].
+    /// Out of filters over the columns of `schema`, each of which [`is_prunable`], for a scan that
+    /// shows the columns of `projected`.
     pub(crate) fn new(
         filters: &[Expr],
-        schema: &Arc<Schema>,
+        schema: &SchemaRef,
+        projected: &SchemaRef,
         session: &dyn Session,
     ) -> Option<Self> {
         let filter = conjunction(filters.iter().cloned())?;
-        let names = DFSchema::try_from(Arc::clone(schema)).ok()?;
-        let filter = session.create_physical_expr(filter, &names).ok()?;
+        let over = |schema: &SchemaRef| {
+            let names = DFSchema::try_from(Arc::clone(schema)).ok()?;
+            session.create_physical_expr(filter.clone(), &names).ok()
+        };
         let predicate = PruningPredicateBuilder::new()
             .with_file_schema(Arc::clone(schema))
-            .try_build(filter)
+            .try_build(over(schema)?)
             .ok()?;
-        (!predicate.always_true()).then_some(Self { predicate })
+        Some(Self { filter: over(projected)?, predicate })
     }
 
     /// For each row group of a file whether something may be found in it.
@@ -55,6 +67,15 @@ impl Pruning {
         let all = || vec![true; columns.file.row_groups().len()];
         // What cannot be decided is read.
         self.predicate.prune(columns).unwrap_or_else(|_| all())
+    }
+
+    /// The rows of a batch that pass.
+    pub(crate) fn pass(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        if mutants::is_on(Mutant::FiltersOnlyPrune) {
+            return Ok(batch.clone());
+        }
+        let passes = self.filter.evaluate(batch)?.into_array(batch.num_rows())?;
+        Ok(filter_record_batch(batch, as_boolean_array(&passes)?)?)
     }
 }
 

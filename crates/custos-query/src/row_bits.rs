@@ -20,7 +20,7 @@ use crate::GovernedSource;
 use crate::aging::Aging;
 use crate::mutants::{self, Mutant};
 use crate::newest_rows::{Newest, NewestRows};
-use crate::population::VisibleSubjects;
+use crate::population::{Stamp, VisibleSubjects};
 
 const BATCH_ROWS: usize = 65_536;
 
@@ -96,8 +96,16 @@ struct Key {
 /// The bits as of one moment.
 #[derive(Debug, Clone)]
 struct Kept {
-    visible: Arc<VisibleSubjects>,
+    stamp: Stamp,
+    /// Those of the file's subjects that were visible then.
+    visible: RoaringBitmap,
     bits: RowBits,
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.bits.bytes() + self.visible.serialized_size()
+    }
 }
 
 /// One bit vector; whoever computes it holds the lock, so that no two do.
@@ -120,16 +128,6 @@ struct Slots {
 pub(crate) struct RowBitsCache {
     slots: Mutex<Slots>,
     newest: Newest,
-    /// The last change of who is visible that was asked for.
-    change: Mutex<Option<Change>>,
-}
-
-/// Those who are visible in one of two moments only.
-#[derive(Debug, Clone)]
-struct Change {
-    from: Arc<VisibleSubjects>,
-    to: Arc<VisibleSubjects>,
-    subjects: Arc<RoaringBitmap>,
 }
 
 /// A table at one version, opened for a reader.
@@ -211,20 +209,23 @@ impl RowBitsCache {
         let slot = self.slot(&key);
         let mut kept = slot.lock().await;
         if let Some(kept) = &*kept
-            && (kept.visible.stamp == viewer.visible.stamp || mutants::is_on(Mutant::OldRowBits))
+            && (kept.stamp == viewer.visible.stamp || mutants::is_on(Mutant::OldRowBits))
         {
             return Ok(kept.bits.clone());
         }
+        let visible = &viewer.visible.subjects & file.subjects();
         let bits = match &*kept {
             None => compute(file, viewer, &table.rules).await?,
             Some(before) => {
-                let changed = self.changed(&before.visible, viewer.visible);
+                let changed = &before.visible ^ &visible;
                 update(file, viewer, &table.rules, &before.bits, &changed).await?
             }
         };
-        *kept = Some(Kept { visible: Arc::clone(viewer.visible), bits: bits.clone() });
+        let now = Kept { stamp: viewer.visible.stamp.clone(), visible, bits: bits.clone() };
+        let bytes = now.bytes();
+        *kept = Some(now);
         drop(kept);
-        self.account(&key, bits.bytes());
+        self.account(&key, bytes);
         Ok(bits)
     }
 
@@ -268,25 +269,6 @@ impl RowBitsCache {
             slots.bytes -= gone;
         }
     }
-
-    /// Those who are visible in one of two moments only.
-    fn changed(
-        &self,
-        from: &Arc<VisibleSubjects>,
-        to: &Arc<VisibleSubjects>,
-    ) -> Arc<RoaringBitmap> {
-        let mut last = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(change) = &*last
-            && change.from.stamp == from.stamp
-            && change.to.stamp == to.stamp
-        {
-            return Arc::clone(&change.subjects);
-        }
-        let subjects = Arc::new(&from.subjects ^ &to.subjects);
-        let (from, to) = (Arc::clone(from), Arc::clone(to));
-        *last = Some(Change { from, to, subjects: Arc::clone(&subjects) });
-        subjects
-    }
 }
 
 /// The bits of a file that nothing is known of yet.
@@ -297,16 +279,19 @@ async fn compute(
 ) -> Result<RowBits, LakeError> {
     let visible = &viewer.visible.subjects;
     let groups = file.row_groups();
+    // Whether everybody in it is visible, or nobody, is known without reading a column.
+    let names_all = file
+        .subject_bounds()
+        .iter()
+        .all(|bounds| bounds.as_ref().is_some_and(|bounds| *bounds.start() > 0));
+    if (names_all || !viewer.unattributed) && file.subjects().is_disjoint(visible) {
+        return Ok(RowBits::Nothing);
+    }
     let young = match &rules.aging {
         Some(aging) => aging.passed_by(file, viewer.access).into_iter().all(|passes| passes),
         None => true,
     };
     if rules.sources.is_none() && young {
-        // Whether everybody in it is visible, or nobody, is known without reading a column.
-        let names_all = file
-            .subject_bounds()
-            .iter()
-            .all(|bounds| bounds.as_ref().is_some_and(|bounds| *bounds.start() > 0));
         let all_visible = match mutants::is_on(Mutant::AllIfAny) {
             true => !file.subjects().is_disjoint(visible),
             false => file.subjects().is_subset(visible),
@@ -314,15 +299,12 @@ async fn compute(
         if (names_all || viewer.unattributed) && all_visible {
             return Ok(RowBits::All);
         }
-        if (names_all || !viewer.unattributed) && file.subjects().is_disjoint(visible) {
-            return Ok(RowBits::Nothing);
-        }
     }
     let stale = vec![true; groups.len()];
     read(file, viewer, rules, &RowBits::Nothing, &stale).await
 }
 
-/// The bits of a file after the visibility of some subjects changed.
+/// The bits of a file after the visibility of some of its subjects changed.
 async fn update(
     file: &OpenFile,
     viewer: Viewer<'_>,
@@ -330,14 +312,13 @@ async fn update(
     before: &RowBits,
     changed: &RoaringBitmap,
 ) -> Result<RowBits, LakeError> {
-    let here = changed & file.subjects();
-    if here.is_empty() {
+    if changed.is_empty() {
         return Ok(before.clone());
     }
     let mut stale: Vec<bool> = file
         .subject_bounds()
         .into_iter()
-        .map(|bounds| bounds.is_none_or(|bounds| here.range_cardinality(bounds) > 0))
+        .map(|bounds| bounds.is_none_or(|bounds| changed.range_cardinality(bounds) > 0))
         .collect();
     if mutants::is_on(Mutant::OneGroupUpdated)
         && let Some(first) = stale.iter().position(|stale| *stale)

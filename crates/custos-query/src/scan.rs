@@ -75,7 +75,7 @@ impl TableProvider for GovernedTable {
         TableType::Base
     }
 
-    /// Filters stay above the scan; some may tell it what need not be read.
+    /// Filters stay above the scan; some are applied in it, too, so that less is read.
     fn supports_filters_pushdown(
         &self,
         filters: &[&Expr],
@@ -83,15 +83,14 @@ impl TableProvider for GovernedTable {
         let schema = self.source.schema();
         let helps = |filter: &&Expr| match is_prunable(filter, schema, &|name| self.is_clear(name))
         {
-            true if mutants::is_on(Mutant::ExactFilters) => TableProviderFilterPushDown::Exact,
             true => TableProviderFilterPushDown::Inexact,
             false => TableProviderFilterPushDown::Unsupported,
         };
         Ok(filters.iter().map(helps).collect())
     }
 
-    /// Filters decide which row groups are read, and the limit nothing: no expression of the
-    /// user's query is evaluated below the leaf.
+    /// Filters that cannot fail are applied to visible rows as they are shown, and decide which row
+    /// groups are read. The limit decides nothing.
     async fn scan(
         &self,
         state: &dyn Session,
@@ -118,9 +117,9 @@ impl TableProvider for GovernedTable {
             Boundedness::Bounded,
         );
         Ok(Arc::new(GovernedScan {
+            pruning: Pruning::new(filters, self.source.schema(), &schema, state).map(Arc::new),
             schema,
             shown,
-            pruning: Pruning::new(filters, self.source.schema(), state),
             opened,
             shared: Arc::clone(&self.shared),
             properties: Arc::new(properties),
@@ -178,7 +177,7 @@ struct GovernedScan {
     schema: SchemaRef,
     shown: Vec<Shown>,
     opened: Option<Opened>,
-    pruning: Option<Pruning>,
+    pruning: Option<Arc<Pruning>>,
     shared: Arc<Shared>,
     properties: Arc<PlanProperties>,
     /// What is to be read; the partitions share it.
@@ -252,7 +251,7 @@ impl ExecutionPlan for GovernedScan {
             .ok_or_else(|| QueryError::Internal.into_engine())?;
         let partitions = self.properties.output_partitioning().partition_count();
         let reader = Arc::new(Reader::new(self, opened, &visibility, &context));
-        let all = self.units.get_or_init(|| reader.units(self.pruning.as_ref()));
+        let all = self.units.get_or_init(|| reader.units());
         let units: Vec<Unit> = all.iter().skip(partition).step_by(partitions).cloned().collect();
         if let Some(read) = context.session_config().get_extension::<SubjectsRead>() {
             reader.note_subjects(&units, &read);
@@ -277,6 +276,7 @@ struct Reader {
     unattributed: bool,
     shown: Vec<Shown>,
     schema: SchemaRef,
+    pruning: Option<Arc<Pruning>>,
     /// The columns that are read, in the order they are read in.
     columns: Vec<usize>,
     batch_rows: usize,
@@ -302,6 +302,7 @@ impl Reader {
             ids,
             shown: scan.shown.clone(),
             schema: Arc::clone(&scan.schema),
+            pruning: scan.pruning.clone(),
             columns,
             batch_rows: context.session_config().batch_size(),
             shared: Arc::clone(&scan.shared),
@@ -310,11 +311,11 @@ impl Reader {
     }
 
     /// The row groups in which the query may find something.
-    fn units(&self, pruning: Option<&Pruning>) -> Vec<Unit> {
+    fn units(&self) -> Vec<Unit> {
         let source = &self.opened.table.source;
         let access = Access::Read(&self.opened.grant);
         let shown = |name: &str| source.shown_as(name);
-        units::cut(&self.opened.table.files, |file| match pruning {
+        units::cut(&self.opened.table.files, |file| match &self.pruning {
             Some(pruning) => {
                 pruning.keeps(&FileColumns { file, access, ids: &self.ids, shown: &shown })
             }
@@ -370,9 +371,19 @@ impl Reader {
                 // A column that the grant withholds was not even read.
                 None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
             };
-            columns.push(scrub::scrub(&array).map_err(|_| QueryError::Internal)?);
+            columns.push(array);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let shown = self.batch(columns, batch.num_rows())?;
+        let passed = match &self.pruning {
+            Some(pruning) => pruning.pass(&shown).map_err(|_| QueryError::Internal)?,
+            None => shown,
+        };
+        let scrubbed = passed.columns().iter().map(scrub::scrub).collect::<Result<Vec<_>>>();
+        self.batch(scrubbed.map_err(|_| QueryError::Internal)?, passed.num_rows())
+    }
+
+    fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, QueryError> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|_| QueryError::Internal)
     }

@@ -46,6 +46,9 @@ const INCREMENTS_BYTES_MIN: i64 = 1 << 20;
 /// And when there are so many increments.
 const INCREMENTS_MAX: i64 = 500;
 
+/// Changes of rows that one increment holds; for more a full copy is made, which takes no memory.
+const CHANGES_MAX: i64 = 200_000;
+
 /// Turns to a snapshot that others disturb.
 const ATTEMPTS_MAX: u32 = 5;
 
@@ -116,7 +119,7 @@ impl Snapshots {
             let chain = self.chain().await?;
             if !chain.is_begun() {
                 self.begin().await?;
-            } else if !chain.changed || self.ship().await? {
+            } else if !chain.changed() || self.ship().await? {
                 return Ok(());
             }
         }
@@ -163,14 +166,16 @@ impl Snapshots {
         }
         Ok(SnapshotStatus {
             at: chain.at.map(Timestamp::from_micros),
-            changed: chain.changed || !chain.is_begun(),
+            changed: chain.changed() || !chain.is_begun(),
             missing,
         })
     }
 
     /// Begins a new chain, for when the present one is not whole.
     pub async fn begin_anew(&self) -> Result<(), BackupError> {
+        let alone = FileLease::take(self.store.folder(), "_snapshot").await?;
         self.end_chain().await?;
+        drop(alone);
         self.begin().await
     }
 
@@ -236,8 +241,12 @@ impl Snapshots {
             chain = self.chain().await?;
         }
         let (true, Some(stream)) = (chain.is_begun(), &chain.stream) else { return Ok(false) };
-        if !chain.changed {
+        if !chain.changed() {
             return Ok(true);
+        }
+        if chain.is_too_much() {
+            self.end_chain().await?;
+            return Ok(false);
         }
         let id = FileId::from_random(random_bytes()?).to_string();
         self.note_pending(&id).await?;

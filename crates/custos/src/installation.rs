@@ -52,6 +52,7 @@ pub(crate) struct Engine {
 impl Installation {
     /// Makes a new, empty installation and opens it.
     pub(crate) async fn create(config: Config) -> Result<Self, Failure> {
+        refuse_used(&config).await?;
         let store = match &config.control {
             Control::Folder(folder) => Store::create(&folder.join(STORE_FILE)).await?,
             Control::Server { url, folder } => Store::create_postgres(url, folder).await?,
@@ -250,6 +251,18 @@ impl Installation {
         let found = self.store.principal(&id).await?.ok_or_else(unknown)?;
         Ok(Principal { id: found.name, roles: found.roles })
     }
+}
+
+/// Refuses a lake in which another control store keeps its snapshots: a new one beside them would
+/// have other keys, and in time delete them.
+async fn refuse_used(config: &Config) -> Result<(), Failure> {
+    if ControlCopies::new(&storage(config)?).list().await?.is_empty() {
+        return Ok(());
+    }
+    let failure = "the lake belongs to another installation: it holds snapshots of a control store";
+    Err(Failure::new(ErrorKind::Conflict, failure).with_hint(
+        "name another lake; if that control store is lost, run `custos restore --from-lake`",
+    ))
 }
 
 /// The place of the lake.

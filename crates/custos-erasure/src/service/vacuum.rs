@@ -6,16 +6,11 @@ use std::time::Duration;
 use custos_core::{FileId, Timestamp};
 use custos_ingest::Lease;
 use custos_keys::DestructionCause;
-use custos_lake::{Garbage, Table};
+use custos_lake::{Garbage, LOG_KEPT, Table};
 use serde::Serialize;
 
 use super::{ErasureService, Quiet};
 use crate::ErasureError;
-
-/// How long log entries stay that a checkpoint made superfluous: as long as the log library keeps
-/// them, so that a control store restored from a backup of that age still finds what followed. They
-/// name ids and lengths of files and nobody.
-const LOG_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// What one place holds and nothing needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -211,6 +211,45 @@ async fn an_erasure_that_comes_first_wins_over_a_compaction() {
 }
 
 #[tokio::test]
+async fn a_compaction_that_divides_its_rows_leaves_nothing_of_the_parts() {
+    let world = World::new().await;
+    let table = world.lake().table(Arc::new(spec(false))).await.unwrap();
+    let rows_of = |from: i64| -> Vec<Row> {
+        (from..from + 100).map(|n| (n % 30, n as u8, 0, "text".to_owned())).collect()
+    };
+    load(&table, &rows_of(0)).await;
+    load(&table, &rows_of(100)).await;
+    let grant = world.policy.maintenance(MaintenanceJob::Compaction, table.name());
+    let before = world.keys.owners().await.unwrap().len();
+    let sorted = table.sort(&grant, SMALL).await.unwrap().unwrap();
+    // More rows than are held at a time, so that they were divided.
+    assert!(sorted.written.iter().map(|entry| entry.rows).sum::<u64>() > SMALL.slice_rows as u64);
+    assert_eq!(world.keys.owners().await.unwrap().len(), before + sorted.written.len());
+    let live = table.snapshot().await.unwrap().files;
+    let named = live.iter().chain(&sorted.written).map(|entry| entry.file).collect();
+    assert_eq!(table.delete_unlisted(&named).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_compaction_whose_files_were_taken_for_leftovers_is_undone() {
+    let world = World::new().await;
+    let table = world.lake().table(Arc::new(spec(false))).await.unwrap();
+    let row = |subject: i64| (subject, subject as u8, 0, "text".to_owned());
+    load(&table, &[row(1), row(2)]).await;
+    load(&table, &[row(2), row(3)]).await;
+    let grant = world.policy.maintenance(MaintenanceJob::Compaction, table.name());
+    let sorted = table.sort(&grant, SMALL).await.unwrap().unwrap();
+    let written: Vec<FileId> = sorted.written.iter().map(|entry| entry.file).collect();
+    world.keys.destroy(&written, DestructionCause::Abandoned, &*world.clock).await.unwrap();
+    let error = table.replace(sorted).await.unwrap_err();
+    assert!(matches!(error, LakeError::Shredded { .. }), "{error:?}");
+    let mut left: Vec<i64> =
+        rows(&table, &grant).await.into_iter().flatten().map(|row| row.0).collect();
+    left.sort_unstable();
+    assert_eq!(left, [1, 2, 2, 3]);
+}
+
+#[tokio::test]
 async fn an_erasure_keeps_sorted_files_sorted() {
     let world = World::new().await;
     let table = world.lake().table(Arc::new(spec(false))).await.unwrap();

@@ -1,6 +1,7 @@
 //! What of a log, and of the files that it once named, nothing needs any more.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use custos_core::{FileId, Timestamp};
 use futures::TryStreamExt;
@@ -14,6 +15,11 @@ const LISTINGS_MAX: u32 = 10;
 
 /// Digits of a version in the name of an entry.
 const VERSION_DIGITS: usize = 20;
+
+/// How long log entries stay that a checkpoint made superfluous, so that a control store restored
+/// from a backup of that age still finds what followed. They name ids and lengths of files and
+/// nobody.
+pub const LOG_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 impl TableLog {
     /// The live files as of now, whatever listings say: no entry follows.
@@ -72,6 +78,8 @@ impl TableLog {
 
     /// The objects of the log that were written before a time and that no version since needs: what
     /// is older than a checkpoint of before that time. The checkpoint was read back and is right.
+    ///
+    /// The last version before that time stays: whoever trusted it then begins from its entry.
     pub(crate) async fn expired(
         &mut self,
         objects: Vec<ObjectMeta>,
@@ -80,7 +88,8 @@ impl TableLog {
         let version = self.newest()?.version;
         let is_old = |object: &&ObjectMeta| written(object) <= before;
         let recent = objects.iter().filter(|object| is_entry(object) && !is_old(object));
-        let keep = recent.filter_map(version_of).min().unwrap_or(version).min(version);
+        let first = recent.filter_map(version_of).min();
+        let keep = first.map_or(version, |first| first.saturating_sub(1)).min(version);
         let checkpoints = objects.iter().filter(|object| is_checkpoint(object));
         let Some(checkpoint) = checkpoints.filter_map(version_of).filter(|at| *at <= keep).max()
         else {

@@ -97,3 +97,23 @@ async fn log_entries_expire_up_to_a_checkpoint_that_is_right() {
     append(&again, &people(20..25)).await;
     assert_eq!(numbers(&world, &world.table().await).await.unwrap(), (1..25).collect::<Vec<_>>());
 }
+
+/// A control store of a moment before `before` trusts the last version of that time.
+#[tokio::test]
+async fn the_entry_that_an_old_control_store_trusts_stays() {
+    let world = World::new().await;
+    let table = world.table().await;
+    append(&table, &people(1..10)).await;
+    let first = checkpoint(&world, &table).await;
+    append(&table, &people(10..20)).await;
+    let second = checkpoint(&world, &table).await;
+    let log = first.parent().unwrap();
+    // All but the newest version, which has a checkpoint, is old.
+    let soon = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(32_503_680_000);
+    for path in [&second, &entry_at(log, 8)] {
+        std::fs::File::options().append(true).open(path).unwrap().set_modified(soon).unwrap();
+    }
+    let before = written(&entry_at(log, 8)).plus_seconds(-1);
+    table.delete_garbage(&table.expired_log(before).await.unwrap()).await.unwrap();
+    assert!(!entry_at(log, 3).exists() && entry_at(log, 7).exists());
+}

@@ -44,7 +44,7 @@ impl PolicyDiff {
             }
         }
         sections.sort_by(|a, b| (a.0.is_none(), &a.0, a.1).cmp(&(b.0.is_none(), &b.0, b.1)));
-        let (mut opens, mut closes) = (Vec::new(), Vec::new());
+        let (mut opens, mut closes): (Vec<Section>, Vec<Section>) = (Vec::new(), Vec::new());
         for (principal, purpose, sides) in sections {
             for (into, changes) in [(&mut opens, sides.opens), (&mut closes, sides.closes)] {
                 if !changes.is_empty() {
@@ -53,6 +53,9 @@ impl PolicyDiff {
                 }
             }
         }
+        for sections in [&mut opens, &mut closes] {
+            leave_out_repeated(sections);
+        }
         Self {
             old: old.version().to_string(),
             new: new.version().to_string(),
@@ -60,6 +63,34 @@ impl PolicyDiff {
             opens,
             closes,
         }
+    }
+}
+
+/// Leaves out what a named principal with a role has in common with the same one without it, or
+/// with anybody who has the role.
+fn leave_out_repeated(sections: &mut Vec<Section>) {
+    let whole = sections.clone();
+    for section in &mut *sections {
+        let Some(principal) = &section.principal else { continue };
+        let lesser = |other: &&Section| {
+            other.purpose == section.purpose
+                && other.principal.as_ref().is_some_and(|other| other.is_part_of(principal))
+        };
+        let told: Vec<&Change> =
+            whole.iter().filter(lesser).flat_map(|other| &other.changes).collect();
+        section.changes.retain(|change| !told.contains(&change));
+    }
+    sections.retain(|section| !section.changes.is_empty());
+}
+
+impl Affected {
+    /// Whether another is this one with a role more, or has the role that this one stands for.
+    fn is_part_of(&self, other: &Self) -> bool {
+        let stands_for_role = self.roles == [self.name.clone()];
+        (self.name == other.name || stands_for_role)
+            && self.roles.len() <= other.roles.len()
+            && self.roles.iter().all(|role| other.roles.contains(role))
+            && self != other
     }
 }
 

@@ -137,7 +137,7 @@ impl PolicySet {
             let grant = ColumnGrant { rule, class: column.class, determined_by };
             match granted.get(&column.name) {
                 // Of two columns by one name the less visible counts.
-                Some(first) if first.rule >= rule => {}
+                Some(first) if !first.rule.shows_more_than(rule) => {}
                 _ => drop(granted.insert(column.name.clone(), grant)),
             }
         }

@@ -13,11 +13,16 @@ const COMPOUND_SURNAMES: [&str; 40] = [
 /// The digits of a Chinese mobile number, without the country code.
 const MOBILE_DIGITS: usize = 11;
 
-/// `z***@example.com`: the first letter and the domain.
+/// `z***@example.com`: the first letter and the domain. Of what is no address alone, nothing.
 pub(super) fn email(value: &str) -> String {
+    let is_domain = |domain: &str| {
+        !domain.is_empty() && domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
+    };
     match value.split_once('@') {
-        Some((local, domain)) => format!("{}***@{domain}", first(local)),
-        None => HIDDEN.to_owned(),
+        Some((local, domain)) if !local.is_empty() && is_domain(domain) => {
+            format!("{}***@{domain}", first(local))
+        }
+        _ => HIDDEN.to_owned(),
     }
 }
 
@@ -89,7 +94,9 @@ mod tests {
         for (mask, raw, shown) in [
             (email as fn(&str) -> String, "zhang.wei@example.cn", "z***@example.cn"),
             (email, "not an address", "***"),
-            (email, "@example.cn", "***@example.cn"),
+            (email, "@example.cn", "***"),
+            (email, "ana@example.cn, tel 13812345678", "***"),
+            (email, "ana@example.cn,bo@example.cn", "***"),
             (phone, "+8613812345678", "+86138****5678"),
             (phone, "13812345678", "138****5678"),
             (phone, "+862161234567", "*********4567"),

@@ -8,7 +8,7 @@ use custos_keys::random_bytes;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, FromRow, Row};
 
-use super::{INCREMENTS_BYTES_MIN, INCREMENTS_MAX, SHARE, Snapshots};
+use super::{CHANGES_MAX, INCREMENTS_BYTES_MIN, INCREMENTS_MAX, SHARE, Snapshots};
 use crate::BackupError;
 use crate::error::failed;
 use crate::snapshots::increment::Content;
@@ -28,8 +28,8 @@ pub(super) struct Chain {
     bytes: i64,
     pub(super) at: Option<i64>,
     pub(super) shipped: i64,
-    /// Whether rows were changed that are in no increment.
-    pub(super) changed: bool,
+    /// How many changes of rows are in no increment.
+    changes: i64,
 }
 
 impl FromRow<'_, SqliteRow> for Chain {
@@ -44,7 +44,7 @@ impl FromRow<'_, SqliteRow> for Chain {
             bytes: row.try_get("bytes")?,
             at: row.try_get("at")?,
             shipped: row.try_get("shipped")?,
-            changed: row.try_get("changed")?,
+            changes: row.try_get("changes")?,
         })
     }
 }
@@ -53,6 +53,16 @@ impl Chain {
     /// Whether there is a full copy that increments can follow.
     pub(super) const fn is_begun(&self) -> bool {
         self.stream.is_some() && self.full.is_some()
+    }
+
+    /// Whether rows were changed that are in no increment.
+    pub(super) const fn changed(&self) -> bool {
+        self.changes > 0
+    }
+
+    /// Whether that is too much for an increment, which is made in memory.
+    pub(super) const fn is_too_much(&self) -> bool {
+        self.changes > CHANGES_MAX
     }
 
     /// Whether the increments have become many.
@@ -123,7 +133,7 @@ impl Snapshots {
     pub(super) async fn chain(&self) -> Result<Chain, BackupError> {
         let chain = sqlx::query_as(
             "SELECT stream, number, newest, pending, full, full_bytes, bytes, at, shipped, \
-             EXISTS (SELECT 1 FROM change WHERE seq > shipped) AS changed FROM snapshot_chain",
+             ifnull((SELECT max(seq) FROM change), 0) - shipped AS changes FROM snapshot_chain",
         )
         .fetch_one(self.store.readers())
         .await;

@@ -78,19 +78,22 @@ impl Content {
         Ok(Self { bytes: i64::try_from(sealed).unwrap_or(i64::MAX), ..content })
     }
 
-    /// Does to a copy what was done to the store, if this is the increment that follows
-    /// `number` and `newest` in `stream`; else, and if it is no increment, the copy stays as it was.
+    /// Does to a copy, which is of change `until`, what was done to the store since, if this is the
+    /// increment that follows `number` and `newest` in `stream`; else, and if it is no increment,
+    /// the copy stays as it was.
     pub(super) async fn apply(
         copy: &mut SqliteConnection,
         rows: &[u8],
         (stream, number, newest): (&str, i64, &str),
+        until: i64,
     ) -> Result<Option<Self>, sqlx::Error> {
         attach(copy, rows).await?;
         let content = content(copy).await;
         let follows = content.as_ref().is_ok_and(|content| {
             content.stream == stream && content.number == number + 1 && content.previous == newest
         });
-        let applied = if follows { apply(copy).await } else { Ok(()) };
+        let is_newer = content.as_ref().is_ok_and(|content| content.until > until);
+        let applied = if follows && is_newer { apply(copy).await } else { Ok(()) };
         sqlx::query("DETACH increment").execute(&mut *copy).await?;
         applied?;
         content.map(|content| follows.then_some(content))

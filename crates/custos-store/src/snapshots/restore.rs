@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use custos_core::{EpochId, Timestamp};
+use custos_core::{Classify, EpochId, ErrorKind, Timestamp};
 use custos_keys::{BackupHeader, KeyError, Kms, open_backup, read_backup_header};
 use custos_lake::ControlCopies;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::chain::{Kind, Name, of_copy, parse_all};
 use super::increment::Content;
 use crate::backup::{exists_or, mark_as_copy, part_of, refuse_existing, restore, unusable};
-use crate::error::failed;
+use crate::error::{failed, is_damage};
 use crate::private_files::{erase, publish};
 use crate::store::{create_private_folder, open_copy};
 use crate::{BackupError, Store};
@@ -191,7 +191,10 @@ pub(super) fn is_of_the_copy(error: &BackupError) -> bool {
             error,
             KeyError::BackupMalformed { .. } | KeyError::BackupDead { .. } | KeyError::WrongKeyRing
         ),
-        BackupError::Store(_) | BackupError::Open(_) => true,
+        BackupError::Store(error) => error.kind() == ErrorKind::Integrity,
+        BackupError::Open(error) => {
+            matches!(error.kind(), ErrorKind::Integrity | ErrorKind::Unsupported)
+        }
         _ => false,
     }
 }
@@ -276,10 +279,11 @@ impl Attempt<'_> {
         problems: &mut Vec<String>,
     ) -> Result<(), BackupError> {
         let stream = &self.full.stream;
-        let mut newest: String = sqlx::query_scalar("SELECT newest FROM snapshot_chain")
-            .fetch_one(&mut *copy)
-            .await
-            .map_err(failed("reading a copy"))?;
+        let (mut newest, until): (String, i64) =
+            sqlx::query_as("SELECT newest, shipped FROM snapshot_chain")
+                .fetch_one(&mut *copy)
+                .await
+                .map_err(failed("reading a copy"))?;
         let mut number = self.full.number;
         while self.names.iter().any(|name| name.stream == *stream && name.number > number) {
             let kind = Kind::Increment;
@@ -299,15 +303,18 @@ impl Attempt<'_> {
             if self.at.is_some_and(|at| header.made_at > at) {
                 return Ok(());
             }
-            match Content::apply(copy, &rows, (stream, number, &newest)).await {
+            match Content::apply(copy, &rows, (stream, number, &newest), until).await {
                 Ok(Some(content)) => (number, newest) = (content.number, content.id),
+                Err(error) if !is_damage(&error) => {
+                    return Err(failed("restoring a copy")(error).into());
+                }
                 Ok(None) | Err(_) => {
                     problems
                         .push(format!("the increment {name} does not follow what is before it"));
                     return Ok(());
                 }
             }
-            restored.made_at = header.made_at;
+            restored.made_at = restored.made_at.max(header.made_at);
             restored.increments += 1;
         }
         Ok(())

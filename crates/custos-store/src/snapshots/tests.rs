@@ -418,26 +418,18 @@ async fn two_histories_never_become_one_chain() {
 }
 
 /// What a kill between the lake's answer and the store's note of it leaves.
-#[tokio::test]
-async fn an_increment_that_was_put_but_not_noted_is_taken_up() {
-    let shop = Shop::new().await;
-    shop.store.lease_subjects(1).await.unwrap();
-    shop.snapshots.secure().await.unwrap();
-    shop.store.lease_subjects(1).await.unwrap();
-    let forget = [
+/// Puts an increment as if the process was killed before it could be noted.
+async fn put_without_noting(shop: &Shop) {
+    // Temporary tables belong to a connection; there is one writer.
+    for text in [
         "CREATE TEMP TABLE kept_change AS SELECT * FROM change",
         "CREATE TEMP TABLE kept_chain AS SELECT * FROM snapshot_chain",
-    ];
-    // Temporary tables belong to a connection; there is one writer.
-    for text in forget {
+    ] {
         query(text).execute(shop.store.writers()).await.unwrap();
     }
     shop.snapshots.secure().await.unwrap();
-    let pending: String = {
-        let newest = shop.snapshots.chain().await.unwrap().newest;
-        assert!(!newest.is_empty());
-        newest
-    };
+    let pending = shop.snapshots.chain().await.unwrap().newest;
+    assert!(!pending.is_empty());
     for text in [
         "DELETE FROM snapshot_chain",
         "INSERT INTO snapshot_chain SELECT * FROM kept_chain",
@@ -446,6 +438,15 @@ async fn an_increment_that_was_put_but_not_noted_is_taken_up() {
         query(text).execute(shop.store.writers()).await.unwrap();
     }
     shop.snapshots.note_pending(&pending).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_increment_that_was_put_but_not_noted_is_taken_up() {
+    let shop = Shop::new().await;
+    shop.store.lease_subjects(1).await.unwrap();
+    shop.snapshots.secure().await.unwrap();
+    shop.store.lease_subjects(1).await.unwrap();
+    put_without_noting(&shop).await;
     let put = shop.names().await;
     shop.store.lease_subjects(1).await.unwrap();
     shop.snapshots.secure().await.unwrap();
@@ -453,6 +454,26 @@ async fn an_increment_that_was_put_but_not_noted_is_taken_up() {
     assert_eq!(names.len(), put.len() + 1, "no new chain: {names:?}");
     shop.restore("new", None).await.unwrap();
     assert_eq!(shop.restored_rows("new").await, shop.rows().await);
+}
+
+#[tokio::test]
+async fn an_increment_that_is_older_than_the_full_copy_before_it_takes_nothing_back() {
+    let shop = Shop::new().await;
+    shop.store.lease_subjects(1).await.unwrap();
+    shop.snapshots.secure().await.unwrap();
+    shop.store.lease_subjects(1).await.unwrap();
+    put_without_noting(&shop).await;
+    shop.store.lease_subjects(1).await.unwrap();
+    // It holds more than the increment of which nobody knows yet, and has a lower number.
+    assert!(shop.snapshots.copy_fully().await.unwrap());
+    let restored = shop.restore("full", None).await.unwrap();
+    assert_eq!(restored.increments, 1, "it was in the place of the next one: {restored:?}");
+    assert_eq!(shop.restored_rows("full").await, shop.rows().await);
+
+    shop.store.lease_subjects(1).await.unwrap();
+    shop.snapshots.secure().await.unwrap();
+    shop.restore("later", None).await.unwrap();
+    assert_eq!(shop.restored_rows("later").await, shop.rows().await);
 }
 
 #[tokio::test]

@@ -78,7 +78,8 @@ pub(crate) async fn track(
             sqlx::query(table.statement(&text)).execute(&mut *connection).await?;
         }
     }
-    sqlx::query("UPDATE snapshot_chain SET schema = $1, stream = NULL")
+    // A copy counts its own changes from the start.
+    sqlx::query("UPDATE snapshot_chain SET schema = $1, shipped = 0, stream = NULL")
         .bind(version)
         .execute(connection)
         .await?;

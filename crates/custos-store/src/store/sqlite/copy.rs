@@ -48,10 +48,11 @@ const AGAIN: [&str; 2] = [
      (SELECT key FROM main.change WHERE place = '{table}' AND seq > $1)",
 ];
 
-/// The copy knows which increments it holds.
+/// The copy knows which increments it holds, and up to which change: an increment that was gathered
+/// while it was made, and is noted after, is older than it is.
 const CHAIN: &str = "\
-    UPDATE copy.snapshot_chain SET (stream, number, newest) = \
-    (SELECT stream, number, newest FROM main.snapshot_chain)";
+    UPDATE copy.snapshot_chain SET (stream, number, newest, shipped) = \
+    (SELECT stream, number, newest, $1 FROM main.snapshot_chain)";
 
 /// Copies a store into a new file.
 pub(super) async fn copy(store: &SqliteStore, path: &Path) -> Result<(), BackupError> {
@@ -154,7 +155,7 @@ async fn copy_again(
             sqlx::query(table.statement(text)).bind(after).execute(&mut *transaction).await?;
         }
     }
-    sqlx::query(CHAIN).execute(&mut *transaction).await?;
+    sqlx::query(CHAIN).bind(until).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok((until, count))
 }

@@ -8,6 +8,7 @@ use custos_ingest::Contract;
 use custos_policy::{PolicyFiles, PolicySet};
 
 use crate::failure::Failure;
+use crate::policy_change::datasets;
 use crate::{embedded, output};
 
 /// Checks policies with the texts of contracts by file name, and of those in files that were named.
@@ -41,7 +42,7 @@ pub(super) fn run(
     }
     // A contract with a mistake may be the one that is missed.
     if let Some(policy) = policy.filter(|_| contracts.len() == texts.len()) {
-        problems.extend(unknown_contracts(&policy, &contracts));
+        problems.extend(unknown_tables(&policy, &contracts)?);
     }
     if problems.is_empty() {
         return output::line(format!("policies and {} contract(s) hold", contracts.len()));
@@ -73,25 +74,35 @@ fn unknown_names(name: &str, contract: &Contract, policy: &PolicySet) -> Vec<Str
     purposes.chain(categories).collect()
 }
 
-/// Contracts that retention rules name and nobody has: what they should limit goes without limit.
-fn unknown_contracts(policy: &PolicySet, contracts: &[Contract]) -> Vec<String> {
+/// Tables that retention rules name and no decision is about: what they should limit goes without
+/// limit.
+fn unknown_tables(policy: &PolicySet, contracts: &[Contract]) -> Result<Vec<String>, Failure> {
     let built_in = embedded::CONTRACTS.iter();
     let built_in = built_in.filter_map(|(name, text)| Contract::parse(name, text).ok());
-    let known: Vec<TableName> = contracts
-        .iter()
-        .map(|contract| contract.id.landing_table())
-        .chain(built_in.map(|contract| contract.id.landing_table()))
-        .collect();
+    let all: Vec<Contract> = contracts.iter().cloned().chain(built_in).collect();
+    let known: Vec<TableName> = datasets(&all)?.into_iter().map(|dataset| dataset.table).collect();
+    let is_known = |table: &TableName| {
+        // What of a source is set aside is told with what of it is kept.
+        known.contains(table) || table.as_str().starts_with("quarantine.")
+    };
     let mut problems = Vec::new();
     for rule in policy.retention_rules() {
-        for table in rule.tables.iter().filter(|table| !known.contains(table)) {
-            let Some(contract) = table.as_str().strip_prefix("landing.") else { continue };
+        for table in rule.tables.iter().filter(|table| !is_known(table)) {
+            let (what, remedy) = match table.as_str().strip_prefix("landing.") {
+                Some(contract) => (
+                    format!("contract `{contract}`, which nobody has"),
+                    "correct the name, or give the contract with --contract",
+                ),
+                None => (
+                    format!("table `{table}`, of which no decision is made"),
+                    "name the contract whose rows it should limit",
+                ),
+            };
             problems.push(format!(
-                "retention.yaml:{}: rule `{}` names contract `{contract}`, which nobody has \
-                 (correct the name, or give the contract with --contract)",
+                "retention.yaml:{}: rule `{}` names {what} ({remedy})",
                 rule.line, rule.id
             ));
         }
     }
-    problems
+    Ok(problems)
 }

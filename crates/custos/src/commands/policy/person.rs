@@ -69,11 +69,14 @@ pub(super) async fn run(
     (person, json): (&str, bool),
 ) -> Result<(), Failure> {
     if let Err(denial) = permitted(installation, asker, purpose) {
-        record(installation, asker, purpose, Outcome::Refused).await?;
+        record(installation, asker, purpose, Outcome::Refused, None).await?;
         return Err(denial.into());
     }
-    let standing = standing(installation, person, purpose).await?;
-    record(installation, asker, purpose, Outcome::Done).await?;
+    let intent = record(installation, asker, purpose, Outcome::Intent, None).await?;
+    let standing = standing(installation, person, purpose).await;
+    let outcome = if standing.is_ok() { Outcome::Done } else { Outcome::Failed };
+    record(installation, asker, purpose, outcome, Some(intent)).await?;
+    let standing = standing?;
     if json { output::json(&standing) } else { print(&standing) }
 }
 
@@ -93,7 +96,8 @@ async fn record(
     asker: &Principal,
     purpose: &Purpose,
     outcome: Outcome,
-) -> Result<(), Failure> {
+    tie: Option<u64>,
+) -> Result<u64, Failure> {
     let policy = ("policy".to_owned(), installation.policy.version().to_string());
     let entry = Entry {
         at: installation.clock.now(),
@@ -102,11 +106,10 @@ async fn record(
         object: "policy explain".to_owned(),
         purpose: Some(purpose.clone()),
         outcome,
-        tie: None,
+        tie,
         detail: BTreeMap::from([policy]),
     };
-    installation.audit.append(entry).await?;
-    Ok(())
+    Ok(installation.audit.append(entry).await?)
 }
 
 async fn standing(
@@ -120,13 +123,24 @@ async fn standing(
         return Err(failure.with_hint("use a purpose of purposes.yaml that has none below it"));
     };
     let holders = holders_of(installation, person.parse()?).await?;
+    let mut standing = Standing {
+        purpose: purpose.clone(),
+        at: installation.clock.now(),
+        policy: policy.version().to_string(),
+        found: !holders.is_empty(),
+        erased: false,
+        consent: Vec::new(),
+        sources: Vec::new(),
+    };
+    if holders.is_empty() {
+        return Ok(standing);
+    }
     let visibility = installation.engine().await?.executor.visibility().await?;
     let subjects = visibility.same_people(&holders);
     let mut said = installation.store.consent_history(&subjects).await?;
     said.retain(|event| purpose.is_within(&event.purpose));
     let erased = visibility.is_erased(&subjects);
     let states = visibility.states(purpose, &subjects);
-    let mut sources = Vec::new();
     for dataset in datasets(&installation.contracts().await?)? {
         let basis = node.basis(&dataset.jurisdiction);
         let notified =
@@ -139,17 +153,11 @@ async fn standing(
             (true, false, false) => why_hidden(&states),
         };
         let (source, basis) = (dataset.table.to_string(), basis.as_str());
-        sources.push(OfSource { source, basis, visible: notified && shown, why });
+        standing.sources.push(OfSource { source, basis, visible: notified && shown, why });
     }
-    Ok(Standing {
-        purpose: purpose.clone(),
-        at: installation.clock.now(),
-        policy: policy.version().to_string(),
-        found: !holders.is_empty(),
-        erased,
-        consent: said.into_iter().map(Said::from).collect(),
-        sources,
-    })
+    standing.erased = erased;
+    standing.consent = said.into_iter().map(Said::from).collect();
+    Ok(standing)
 }
 
 const fn why_visible(basis: RowBasis) -> &'static str {
