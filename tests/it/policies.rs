@@ -227,10 +227,13 @@ fn explain_policy_is_refused_as_its_statement_would_be() {
     for purpose in ["marketing.advertising.first_party", "no.such"] {
         run(purpose, "explain policy select * from orders").fails(4, &["not open"]);
     }
-    // Only totals may be seen for this one, of which no rows are served.
-    run("functional.service.improve", "select 1").fails(3, &["totals"]);
-    let rows = run("functional.service.improve", "explain policy select * from orders").ok().json();
-    assert!(rows.iter().any(|row| row["item"] == "output" && row["says"] == "aggregate"));
+    // Only totals may be seen for this one.
+    let improve = |sql: &str| run("functional.service.improve", sql);
+    improve("select * from orders").fails(3, &["only totals over 10 people or more", "aggregate"]);
+    assert!(improve("select count(*) from orders").ok().json().is_empty(), "of three people");
+    let rows = improve("explain policy select * from orders").ok().json();
+    let says = "aggregate over 10 people or more";
+    assert!(rows.iter().any(|row| row["item"] == "output" && row["says"] == says), "{rows:?}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn documented_behaviour_is_what_happens() {
                 let record = lines.collect::<Vec<_>>().join("\n");
                 let record = record.trim();
                 if let Some(name) = record.strip_prefix("connection ") {
-                    asker = Asker::ALL.into_iter().find(|asker| asker.role() == name).unwrap();
+                    asker = Asker::ALL.into_iter().find(|asker| asker.name() == name).unwrap();
                 } else if !record.is_empty() {
                     check(&twins, asker, record).await.unwrap();
                     checked += 1;

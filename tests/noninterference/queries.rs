@@ -413,6 +413,7 @@ pub(crate) fn questions() -> BoxedStrategy<Question> {
         4 => Just(Asker::Analyst),
         3 => Just(Asker::Marketer),
         1 => Just(Asker::Officer),
+        1 => Just(Asker::Improver),
     ];
     (statements, asker, 0..16_usize)
         .prop_map(|((sql, ordered), asker, place)| Question { asker, sql, ordered, place })

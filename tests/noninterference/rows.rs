@@ -24,14 +24,27 @@ pub(crate) enum Asker {
     Analyst,
     Marketer,
     Officer,
+    /// Who may see totals only.
+    Improver,
 }
 
 impl Asker {
-    pub(crate) const ALL: [Self; 3] = [Self::Analyst, Self::Marketer, Self::Officer];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Analyst, Self::Marketer, Self::Officer, Self::Improver];
+
+    /// Those who may see rows.
+    pub(crate) const OF_ROWS: [Self; 3] = [Self::Analyst, Self::Marketer, Self::Officer];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Improver => "improver",
+            _ => self.role(),
+        }
+    }
 
     pub(crate) const fn role(self) -> &'static str {
         match self {
-            Self::Analyst => "analyst",
+            Self::Analyst | Self::Improver => "analyst",
             Self::Marketer => "marketer",
             Self::Officer => "officer",
         }
@@ -42,13 +55,14 @@ impl Asker {
             Self::Analyst => "analytics",
             Self::Marketer => "marketing.advertising.first_party",
             Self::Officer => "legal_claims",
+            Self::Improver => "functional.service.improve",
         }
     }
 
     /// What no answer to them may hold, in any byte.
     pub(crate) const fn forbidden(self) -> &'static [&'static str] {
         match self {
-            Self::Analyst => &[ERASED, MARKETING, NOBODY, RAW],
+            Self::Analyst | Self::Improver => &[ERASED, MARKETING, NOBODY, RAW],
             Self::Marketer => &[ERASED, ANALYTICS, NOBODY, RAW],
             Self::Officer => &[ERASED],
         }
@@ -83,7 +97,7 @@ impl Standing {
         match (self, asker) {
             (Self::Erased, _) => false,
             (Self::AgreedToBoth, _) | (_, Asker::Officer) => true,
-            (Self::AgreedToAnalytics, Asker::Analyst) => true,
+            (Self::AgreedToAnalytics, Asker::Analyst | Asker::Improver) => true,
             (Self::AgreedToMarketing, Asker::Marketer) => true,
             _ => false,
         }

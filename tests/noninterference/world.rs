@@ -62,10 +62,16 @@ fn events(rid: u32, changed: bool) -> Vec<ConsentEvent> {
         channel: None,
         authority: true,
     };
-    let both = |status, day| vec![event("analytics", status, day), event("marketing", status, day)];
+    let insight =
+        |status, day| vec![event("analytics", status, day), event("functional", status, day)];
+    let both = |status, day| {
+        let mut all = insight(status, day);
+        all.push(event("marketing", status, day));
+        all
+    };
     match Standing::of(rid) {
         Standing::AgreedToBoth | Standing::Erased => both(ConsentStatus::Given, 1),
-        Standing::AgreedToAnalytics => vec![event("analytics", ConsentStatus::Given, 1)],
+        Standing::AgreedToAnalytics => insight(ConsentStatus::Given, 1),
         Standing::AgreedToMarketing => vec![event("marketing", ConsentStatus::Given, 1)],
         Standing::NeverAsked => Vec::new(),
         Standing::Withdrew => {
@@ -209,7 +215,7 @@ impl World {
     }
 
     async fn catalog(&self) -> Catalog {
-        let notified = ["analytics", "marketing", "legal_claims"];
+        let notified = ["analytics", "functional", "marketing", "legal_claims"];
         let notified: Vec<Purpose> = notified.map(|name| name.parse().unwrap()).into();
         let by_source = BTreeMap::from([
             ("shop".to_owned(), notified.clone()),

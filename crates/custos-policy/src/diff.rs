@@ -123,9 +123,9 @@ pub enum Change {
     /// The form in which answers may be given.
     Output {
         /// The form before.
-        from: &'static str,
+        from: String,
         /// The form now.
-        to: &'static str,
+        to: String,
     },
     /// A right beyond reading.
     Right {

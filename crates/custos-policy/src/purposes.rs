@@ -1,13 +1,14 @@
 //! `purposes.yaml`: what answers may be for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use custos_consent::ConsentTopic;
 use custos_core::Purpose;
 
 use crate::basis::{Bases, LegalBasis};
-use crate::document::{Node, Section, listed};
+use crate::document::{Node, Section, Value, listed};
 use crate::problem::{Position, Problem, Reporter};
 use crate::tree::{Entries, parent};
 
@@ -16,22 +17,61 @@ use crate::tree::{Entries, parent};
 pub enum OutputMode {
     /// Rows about single people.
     Row,
-    /// Only totals that single out nobody.
-    Aggregate,
+    /// Only totals over no fewer people than this.
+    Aggregate {
+        /// How many, at least two.
+        people_min: u32,
+    },
+    /// Only totals with noise (differential privacy), which are not served.
+    Dp,
 }
 
 impl OutputMode {
+    /// Totals over ten people, a common threshold of statistical offices.
+    pub const AGGREGATE: Self = Self::Aggregate { people_min: 10 };
+
     /// The name in `purposes.yaml`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Row => "row",
-            Self::Aggregate => "aggregate",
+            Self::Aggregate { .. } => "aggregate",
+            Self::Dp => "dp",
+        }
+    }
+
+    /// Whether something may be shown that `other` does not show.
+    pub(crate) const fn may_show_more_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Dp, _) | (Self::Aggregate { .. }, Self::Row) => false,
+            (Self::Aggregate { people_min: ours }, Self::Aggregate { people_min: theirs }) => {
+                ours < theirs
+            }
+            (Self::Aggregate { .. }, Self::Dp) | (Self::Row, _) => true,
+        }
+    }
+
+    const fn with_people_min(self, people_min: Option<u32>) -> Self {
+        match (self, people_min) {
+            (Self::Aggregate { .. }, Some(people_min)) => Self::Aggregate { people_min },
+            _ => self,
         }
     }
 }
 
-const OUTPUT_MODES: [(&str, OutputMode); 2] =
-    [("row", OutputMode::Row), ("aggregate", OutputMode::Aggregate)];
+/// The name in `purposes.yaml`, and what it means.
+impl fmt::Display for OutputMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aggregate { people_min } => {
+                write!(f, "aggregate over {people_min} people or more")
+            }
+            Self::Row | Self::Dp => f.write_str(self.as_str()),
+        }
+    }
+}
+
+const OUTPUT_MODES: [(&str, OutputMode); 3] =
+    [("row", OutputMode::Row), ("aggregate", OutputMode::AGGREGATE), ("dp", OutputMode::Dp)];
 
 /// One purpose of the tree.
 #[derive(Debug)]
@@ -75,6 +115,7 @@ struct Entry {
     name: String,
     description: String,
     output: Option<OutputMode>,
+    people_min: Option<u32>,
     bases: Option<Arc<Bases>>,
 }
 
@@ -126,6 +167,11 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
     for (key, (at, entry)) in entries {
         let above = parent(&key).and_then(|parent| nodes.get(parent));
         let output = entry.output.or(above.map(|above| above.output));
+        if entry.people_min.is_some() && !matches!(output, Some(OutputMode::Aggregate { .. })) {
+            let message = format!("`{key}` has a `people_min`, but its answers are no totals");
+            reporter.report(at, message, "add `output: aggregate`, or remove `people_min`");
+        }
+        let output = output.map(|output| output.with_people_min(entry.people_min));
         let bases = entry.bases.or(above.map(|above| Arc::clone(&above.bases)));
         // A missing parent was reported already.
         if parent(&key).is_none() {
@@ -138,7 +184,7 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
         }
         // What was reported stays in the tree at its strictest, so that rules which name it are
         // not reported too; nothing is decided by a tree with a problem.
-        let output = output.unwrap_or(OutputMode::Aggregate);
+        let output = output.unwrap_or(OutputMode::Dp);
         let bases = bases.unwrap_or_else(|| Arc::new(Bases::strictest()));
         let leaf = !parents.contains(&key);
         let Entry { key: purpose, name, description, .. } = entry;
@@ -150,14 +196,16 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
 
 impl Reporter<'_> {
     fn purpose(&mut self, node: &Node, jurisdictions: &BTreeSet<&str>) -> Option<Entry> {
-        let section = self.section(node, &["key", "name", "description", "output", "basis"])?;
+        let fields = ["key", "name", "description", "output", "people_min", "basis"];
+        let section = self.section(node, &fields)?;
         let key: Option<Purpose> = self.required(section, "key").and_then(|node| self.name(node));
         self.check_root(section, key.as_ref());
         let name = self.required_text(section, "name");
         let description = self.required_text(section, "description");
         let output = section
             .field("output")
-            .map(|node| self.choice(node, &OUTPUT_MODES).unwrap_or(OutputMode::Aggregate));
+            .map(|node| self.choice(node, &OUTPUT_MODES).unwrap_or(OutputMode::Dp));
+        let people_min = section.field("people_min").and_then(|node| self.people_min(node));
         let bases = section
             .field("basis")
             .map(|node| self.bases(node, jurisdictions).unwrap_or_else(Bases::strictest));
@@ -166,8 +214,22 @@ impl Reporter<'_> {
             name: name.unwrap_or_default().to_owned(),
             description: description.unwrap_or_default().to_owned(),
             output,
+            people_min,
             bases: bases.map(Arc::new),
         })
+    }
+
+    /// One person alone is no group.
+    fn people_min(&mut self, node: &Node) -> Option<u32> {
+        let least = match &node.value {
+            Value::Number(number) => u32::try_from(*number).ok().filter(|least| *least >= 2),
+            _ => None,
+        };
+        if least.is_none() {
+            let message = "`people_min` is no number of people from 2 on";
+            self.report(node.at, message, "give the fewest people of a total, such as 10");
+        }
+        least
     }
 
     /// A consent to a purpose of that name would be taken for another one.

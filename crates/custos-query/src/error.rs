@@ -55,9 +55,17 @@ pub enum QueryError {
         /// Why, for the audit log.
         reason: DenialReason,
     },
-    /// The purpose may see totals only, which are not served yet.
-    #[error("purpose `{purpose}` may see totals only, and those are not served yet")]
-    AggregateOnly {
+    /// The purpose may see totals only, and the statement asks for more.
+    #[error("only totals over {people_min} people or more may be seen for this purpose, and {why}")]
+    TotalsOnly {
+        /// The fewest people of a group.
+        people_min: u32,
+        /// What the statement has that cannot be shown.
+        why: String,
+    },
+    /// The purpose may see totals with noise only, which are not served.
+    #[error("purpose `{purpose}` may see totals with noise only, and those are not served")]
+    NoiseOnly {
         /// The purpose.
         purpose: Purpose,
     },
@@ -91,6 +99,12 @@ pub enum QueryError {
     /// Other statements hold the memory or the temporary space.
     #[error("other statements hold all memory or temporary space")]
     Busy,
+    /// The principal has as many statements as it may have.
+    #[error("this principal has {limit} statements running, and others waiting")]
+    TooManyStatements {
+        /// How many may run.
+        limit: usize,
+    },
     /// The answer has more rows than it may have.
     #[error("the answer has more than {limit} rows")]
     TooManyRows {
@@ -137,9 +151,10 @@ impl Classify for QueryError {
             | Self::DivideByZero
             | Self::OutOfRange
             | Self::Compute => ErrorKind::Invalid,
-            Self::NotSelect { .. } | Self::NotSupported | Self::AggregateOnly { .. } => {
-                ErrorKind::Unsupported
-            }
+            Self::NotSelect { .. }
+            | Self::NotSupported
+            | Self::TotalsOnly { .. }
+            | Self::NoiseOnly { .. } => ErrorKind::Unsupported,
             Self::UnknownTable { .. } => ErrorKind::NotFound,
             Self::Denied { .. } => ErrorKind::Denied,
             Self::TooComplex
@@ -147,7 +162,7 @@ impl Classify for QueryError {
             | Self::SpillFull
             | Self::TooManyRows { .. }
             | Self::TooManyBytes { .. } => ErrorKind::TooLarge,
-            Self::Busy => ErrorKind::Throttled,
+            Self::Busy | Self::TooManyStatements { .. } => ErrorKind::Throttled,
             Self::Timeout | Self::Cancelled => ErrorKind::Timeout,
             Self::SpillDisk | Self::Stopped => ErrorKind::Unavailable,
             Self::SpillDamaged => ErrorKind::Integrity,
@@ -187,7 +202,7 @@ impl Classify for QueryError {
                 "run it again; if it fails again, the operator checks the disk below `query.spill`"
                     .to_owned(),
             ),
-            Self::Busy => Some("try again in a moment".to_owned()),
+            Self::Busy | Self::TooManyStatements { .. } => Some("try again in a moment".to_owned()),
             Self::TooManyRows { .. } | Self::TooManyBytes { .. } => Some(
                 "aggregate, add a LIMIT, ask in parts, or have the operator raise \
                  `query.answer_rows` or `query.answer`"

@@ -44,10 +44,10 @@ use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
-use crate::{GovernedSource, Limits, QueryError, allow, date_trunc};
+use crate::{GovernedSource, Limits, QueryError, allow, date_trunc, totals};
 
-const CATALOG: &str = "custos";
-const PUBLISHED: &str = "customer";
+pub(crate) const CATALOG: &str = "custos";
+pub(crate) const PUBLISHED: &str = "customer";
 
 /// Longest statement.
 const SQL_BYTES_MAX: usize = 256 * 1024;
@@ -251,12 +251,10 @@ impl Governor {
             reason: denial.reason,
         })?;
         let explained = asked::policy_of(sql);
-        // Until totals over few people are held back, a purpose that may only see totals sees none.
-        let rows = self.policy.purpose(purpose).is_some_and(|node| node.output == OutputMode::Row);
-        if !rows && explained.is_none() {
-            return Err(QueryError::AggregateOnly { purpose: purpose.clone() });
+        if explained.is_none() && self.output(purpose)? == OutputMode::Dp {
+            return Err(QueryError::NoiseOnly { purpose: purpose.clone() });
         }
-        let lent = self.resources.statement()?;
+        let lent = self.resources.statement(&principal.id).await?;
         let outside = Schemas::new(self.config(), lent.runtime())?;
         let (wanted, plan, tables) = match explained {
             Some(sql) => {
@@ -301,7 +299,18 @@ impl Governor {
         let plan =
             outside.state.statement_to_plan(statement).await.map_err(QueryError::from_planning)?;
         allow::logical(&plan)?;
+        let plan = match self.output(purpose)? {
+            OutputMode::Row => plan,
+            OutputMode::Aggregate { people_min } => {
+                totals::over_people(plan, people_min, &outside.state)?
+            }
+            OutputMode::Dp => return Err(QueryError::NoiseOnly { purpose: purpose.clone() }),
+        };
         Ok((plan, tables))
+    }
+
+    fn output(&self, purpose: &Purpose) -> Result<OutputMode, QueryError> {
+        self.policy.purpose(purpose).map(|node| node.output).ok_or(QueryError::Internal)
     }
 
     fn config(&self) -> SessionConfig {
@@ -387,6 +396,10 @@ impl Governor {
                 .statement_to_plan(statement)
                 .await
                 .map_err(QueryError::from_planning)?;
+            let plan = match self.output(purpose)? {
+                OutputMode::Row => plan,
+                OutputMode::Aggregate { .. } | OutputMode::Dp => totals::mark(plan, name)?,
+            };
             let published = Arc::new(ViewTable::new(plan, None));
             let qualified = format!("{PUBLISHED}.{name}");
             inside.add(&qualified, Arc::clone(&published) as Arc<dyn TableProvider>)?;

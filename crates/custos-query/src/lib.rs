@@ -32,6 +32,7 @@ mod mutants;
 mod newest_rows;
 mod person_ids;
 mod population;
+mod principal_share;
 mod pruning;
 mod resources;
 mod row_bits;
@@ -43,6 +44,7 @@ mod shortage;
 mod source;
 mod spill;
 mod subjects_read;
+mod totals;
 mod units;
 
 pub use error::QueryError;

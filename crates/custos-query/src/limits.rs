@@ -10,7 +10,7 @@ use crate::QueryError;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What statements may use: all of a process together, and each by itself.
+/// What statements may use: all of a process together, those of one principal, and each by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Memory of all statements together, in bytes.
@@ -23,6 +23,12 @@ pub struct Limits {
     pub spill_bytes: u64,
     /// Temporary files of one statement, in bytes.
     pub statement_spill_bytes: u64,
+    /// Statements of one principal that run at a time; more wait for as long as one may take.
+    pub principal_statements: usize,
+    /// Memory of all statements of one principal, in bytes.
+    pub principal_memory_bytes: u64,
+    /// Temporary files of all statements of one principal, in bytes.
+    pub principal_spill_bytes: u64,
     /// How long a statement may take, slow readers included.
     pub statement_time: Duration,
     /// Rows of an answer.
@@ -44,6 +50,9 @@ impl Limits {
             spill: folder,
             spill_bytes: 64 * GIB,
             statement_spill_bytes: 16 * GIB,
+            principal_statements: 8,
+            principal_memory_bytes: 3 * GIB,
+            principal_spill_bytes: 32 * GIB,
             statement_time: Duration::from_secs(60),
             answer_rows: 10_000_000,
             answer_bytes: 4 * GIB,

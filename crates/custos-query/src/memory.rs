@@ -11,7 +11,7 @@ use datafusion::execution::memory_pool::{
 use crate::budget::Budget;
 use crate::shortage::Shortages;
 
-/// A statement's memory, all of it taken from what the process has.
+/// A statement's memory, all of it taken from what its principal has.
 ///
 /// Half of it is divided evenly between the operators that can spill. The other half stays with
 /// those that cannot, such as the merge of what was spilled: an even division of everything, as
@@ -21,7 +21,7 @@ use crate::shortage::Shortages;
 pub(crate) struct StatementMemory {
     bytes_max: usize,
     state: Mutex<State>,
-    process: Arc<Budget>,
+    principal: Arc<Budget>,
     shortages: Arc<Shortages>,
 }
 
@@ -34,9 +34,9 @@ struct State {
 }
 
 impl StatementMemory {
-    pub(crate) fn new(bytes_max: u64, process: Arc<Budget>, shortages: Arc<Shortages>) -> Self {
+    pub(crate) fn new(bytes_max: u64, principal: Arc<Budget>, shortages: Arc<Shortages>) -> Self {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        Self { bytes_max, state: Mutex::default(), process, shortages }
+        Self { bytes_max, state: Mutex::default(), principal, shortages }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,18 +91,18 @@ impl MemoryPool for StatementMemory {
 
     fn grow(&self, _reservation: &MemoryReservation, additional: usize) {
         self.state().taken += additional;
-        self.process.take_anyway(additional as u64);
+        self.principal.take_anyway(additional as u64);
     }
 
     fn shrink(&self, _reservation: &MemoryReservation, shrink: usize) {
         self.give_back(shrink);
-        self.process.give_back(shrink as u64);
+        self.principal.give_back(shrink as u64);
     }
 
     /// The error's kind is what makes operators spill, so both refusals have the same.
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let busy = match self.take(reservation, additional) {
-            true if self.process.take(additional as u64) => return Ok(()),
+            true if self.principal.take(additional as u64) => return Ok(()),
             true => {
                 self.give_back(additional);
                 true

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use custos_core::PrincipalId;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::budget::Budget;
 use crate::memory::StatementMemory;
+use crate::principal_share::{PrincipalShares, Turn};
 use crate::shortage::Shortages;
 use crate::spill::{SealedFiles, Space};
 use crate::{Limits, QueryError};
@@ -16,8 +18,9 @@ use crate::{Limits, QueryError};
 #[derive(Debug)]
 pub(crate) struct Resources {
     limits: Arc<Limits>,
-    memory: Arc<Budget>,
-    space: Arc<Budget>,
+    principals: PrincipalShares,
+    #[cfg(test)]
+    taken: [Arc<Budget>; 2],
 }
 
 impl Resources {
@@ -25,10 +28,14 @@ impl Resources {
     /// [`QueryError::SpillDisk`].
     pub(crate) fn new(limits: Limits) -> Result<Self, QueryError> {
         tempfile::tempfile_in(&limits.spill).map_err(|_| QueryError::SpillDisk)?;
+        let memory = Arc::new(Budget::new(limits.memory_bytes));
+        let space = Arc::new(Budget::new(limits.spill_bytes));
+        let limits = Arc::new(limits);
         Ok(Self {
-            memory: Arc::new(Budget::new(limits.memory_bytes)),
-            space: Arc::new(Budget::new(limits.spill_bytes)),
-            limits: Arc::new(limits),
+            #[cfg(test)]
+            taken: [Arc::clone(&memory), Arc::clone(&space)],
+            principals: PrincipalShares::new(Arc::clone(&limits), memory, space),
+            limits,
         })
     }
 
@@ -36,28 +43,30 @@ impl Resources {
         &self.limits
     }
 
-    /// What one statement runs with.
-    pub(crate) fn statement(&self) -> Result<Statement, QueryError> {
+    /// What one statement of a principal runs with, once it is its turn.
+    pub(crate) async fn statement(&self, of: &PrincipalId) -> Result<Statement, QueryError> {
+        let turn = self.principals.turn(of).await?;
         let shortages = Arc::new(Shortages::default());
         let memory = StatementMemory::new(
             self.limits.statement_memory_bytes,
-            Arc::clone(&self.memory),
+            turn.memory(),
             Arc::clone(&shortages),
         );
         let space = Arc::new(Space {
             statement: Budget::new(self.limits.statement_spill_bytes),
-            process: Arc::clone(&self.space),
+            principal: turn.space(),
             shortages: Arc::clone(&shortages),
         });
         let files = SealedFiles::new(self.limits.spill.clone(), space);
         let runtime = runtime(memory, files)?;
-        Ok(Statement { runtime, shortages, limits: Arc::clone(&self.limits) })
+        Ok(Statement { runtime, shortages, limits: Arc::clone(&self.limits), _turn: turn })
     }
 
     /// Memory and temporary space that statements hold now, in bytes.
     #[cfg(test)]
     pub(crate) fn taken(&self) -> (u64, u64) {
-        (self.memory.taken(), self.space.taken())
+        let [memory, space] = &self.taken;
+        (memory.taken(), space.taken())
     }
 }
 
@@ -78,6 +87,8 @@ pub(crate) struct Statement {
     runtime: Arc<RuntimeEnv>,
     shortages: Arc<Shortages>,
     limits: Arc<Limits>,
+    /// Ends when all else of the statement did.
+    _turn: Turn,
 }
 
 impl fmt::Debug for Statement {

@@ -78,7 +78,7 @@ impl TempFileFactory for SealedFiles {
 #[derive(Debug)]
 pub(crate) struct Space {
     pub(crate) statement: Budget,
-    pub(crate) process: Arc<Budget>,
+    pub(crate) principal: Arc<Budget>,
     pub(crate) shortages: Arc<Shortages>,
 }
 
@@ -87,7 +87,7 @@ impl Space {
         if !self.statement.take(bytes) {
             return Err(SpillFailure::StatementFull);
         }
-        if !self.process.take(bytes) {
+        if !self.principal.take(bytes) {
             self.statement.give_back(bytes);
             return Err(SpillFailure::ProcessFull);
         }
@@ -96,7 +96,7 @@ impl Space {
 
     fn give_back(&self, bytes: u64) {
         self.statement.give_back(bytes);
-        self.process.give_back(bytes);
+        self.principal.give_back(bytes);
     }
 
     /// Notes a failure, in the form that writers and readers pass on.

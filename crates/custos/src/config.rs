@@ -46,6 +46,9 @@ http = "127.0.0.1:8080"
 # spill = "DIR"              # sealed temporary files; the system's folder unless set
 # spill_space = "64GiB"      # of all statements together
 # memory = "4GiB"            # of all statements together
+# principal_statements = 8   # that run at a time; more wait
+# principal_spill = "32GiB"  # of all statements of one principal
+# principal_memory = "3GiB"
 # statement_spill = "16GiB"  # of one statement, as are those below
 # statement_memory = "2GiB"
 # statement_seconds = 60
@@ -395,14 +398,15 @@ mod tests {
 
     #[test]
     fn limits_of_statements_come_from_file_and_environment() {
-        let text = "[query]\nspill = \"tmp\"\nstatement_memory = \"512MiB\"\nanswer_rows = 5";
+        let text = "[query]\nspill = \"tmp\"\nstatement_memory = \"512MiB\"\nanswer_rows = 5\n\
+                    principal_statements = 3";
         let environment =
             [("CUSTOS_QUERY_STATEMENT_SECONDS", "7"), ("CUSTOS_QUERY_MEMORY", "1024")];
         let limits = parse(text, &environment).unwrap().limits;
         assert_eq!(limits.spill, Path::new("/srv/tmp"));
         assert_eq!(limits.statement_memory_bytes, 512 << 20);
         assert_eq!((limits.memory_bytes, limits.answer_rows), (1024, 5));
-        assert_eq!(limits.statement_time.as_secs(), 7);
+        assert_eq!((limits.statement_time.as_secs(), limits.principal_statements), (7, 3));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::decision::Decision;
 use crate::grant::ReadGrant;
 use crate::policy_set::PolicySet;
 use crate::principal::{Principal, Right};
-use crate::purposes::OutputMode;
 
 impl PolicyDiff {
     /// Finds what `new` opens and closes, for these principals on these tables.
@@ -178,8 +177,8 @@ impl Compared<'_> {
             }
         }
         if let Some((before, after)) = output.filter(|(before, after)| before != after) {
-            let change = Change::Output { from: before.as_str(), to: after.as_str() };
-            sides.add(after == OutputMode::Row, change);
+            let change = Change::Output { from: before.to_string(), to: after.to_string() };
+            sides.add(after.may_show_more_than(before), change);
         }
         sides
     }

@@ -164,13 +164,13 @@ fn ruled(row: Row, rules: &[RuleReference]) -> Vec<Row> {
 }
 
 fn of_statement(policy: &PolicySet, principal: &Principal, purpose: &Purpose) -> Vec<Row> {
-    let output = policy.purpose(purpose).map_or("", |node| node.output.as_str());
+    let output = policy.purpose(purpose).map(|node| node.output.to_string());
     vec![
         row("policy", Some("version"), policy.version().to_string()),
         row("policy", Some("principal"), principal.id.to_string()),
         row("policy", Some("roles"), principal.roles.join(", ")),
         row("policy", Some("purpose"), purpose.to_string()),
-        row("policy", Some("output"), output.to_owned()),
+        row("policy", Some("output"), output.unwrap_or_default()),
     ]
 }
 

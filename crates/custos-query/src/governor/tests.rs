@@ -135,9 +135,10 @@ impl World {
         let dataset = Dataset {
             table: spec().name().clone(),
             columns: ["canary_text", "n", "g"].map(column).into(),
-            purposes: vec!["legal_claims".parse().unwrap()],
+            purposes: vec!["legal_claims".parse().unwrap(), "functional".parse().unwrap()],
             unattributed_visible: false,
-            jurisdiction: "de".to_owned(),
+            // Totals need no consent there.
+            jurisdiction: "us".to_owned(),
             event_time: None,
         };
         let table = self.lake.table(Arc::new(spec())).await.unwrap();

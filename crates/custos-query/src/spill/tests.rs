@@ -19,7 +19,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let space = Arc::new(Space {
             statement: Budget::new(statement),
-            process: Arc::new(Budget::new(process)),
+            principal: Arc::new(Budget::new(process)),
             shortages: Arc::default(),
         });
         let files = SealedFiles::new(folder.path().to_path_buf(), Arc::clone(&space));
@@ -31,7 +31,7 @@ impl World {
     }
 
     fn taken(&self) -> (u64, u64) {
-        (self.space.statement.taken(), self.space.process.taken())
+        (self.space.statement.taken(), self.space.principal.taken())
     }
 }
 

@@ -8,10 +8,13 @@ use custos_query::Limits;
 use serde::Deserialize;
 
 /// The variables of the environment that replace settings of this section.
-pub(super) const VARIABLES: [&str; 8] = [
+pub(super) const VARIABLES: [&str; 11] = [
     "CUSTOS_QUERY_SPILL",
     "CUSTOS_QUERY_SPILL_SPACE",
     "CUSTOS_QUERY_MEMORY",
+    "CUSTOS_QUERY_PRINCIPAL_SPILL",
+    "CUSTOS_QUERY_PRINCIPAL_MEMORY",
+    "CUSTOS_QUERY_PRINCIPAL_STATEMENTS",
     "CUSTOS_QUERY_STATEMENT_SPILL",
     "CUSTOS_QUERY_STATEMENT_MEMORY",
     "CUSTOS_QUERY_STATEMENT_SECONDS",
@@ -26,6 +29,9 @@ pub(super) struct RawQuery {
     spill: Option<PathBuf>,
     spill_space: Option<Amount>,
     memory: Option<Amount>,
+    principal_spill: Option<Amount>,
+    principal_memory: Option<Amount>,
+    principal_statements: Option<Amount>,
     statement_spill: Option<Amount>,
     statement_memory: Option<Amount>,
     statement_seconds: Option<Amount>,
@@ -53,9 +59,13 @@ impl RawQuery {
         let spill = spill.map_or_else(std::env::temp_dir, |spill| folder.join(spill));
         let mut limits = Limits::with_spill_in(spill);
         let mut seconds = limits.statement_time.as_secs();
+        let mut statements = limits.principal_statements as u64;
         let settings = [
             ("spill_space", self.spill_space, bytes as Parse, &mut limits.spill_bytes),
             ("memory", self.memory, bytes, &mut limits.memory_bytes),
+            ("principal_spill", self.principal_spill, bytes, &mut limits.principal_spill_bytes),
+            ("principal_memory", self.principal_memory, bytes, &mut limits.principal_memory_bytes),
+            ("principal_statements", self.principal_statements, number, &mut statements),
             ("statement_spill", self.statement_spill, bytes, &mut limits.statement_spill_bytes),
             ("statement_memory", self.statement_memory, bytes, &mut limits.statement_memory_bytes),
             ("statement_seconds", self.statement_seconds, number, &mut seconds),
@@ -79,6 +89,7 @@ impl RawQuery {
             }
         }
         limits.statement_time = Duration::from_secs(seconds);
+        limits.principal_statements = usize::try_from(statements).unwrap_or(usize::MAX);
         limits
     }
 }

@@ -17,15 +17,13 @@ use crate::storage::{batches, erase_once, rows, subjects};
 use crate::world::{World, commit};
 
 /// Rows of a file, and rows of a row group.
-const CUTS: [(usize, usize); 8] = [
+const CUTS: [(usize, usize); 6] = [
     (65_536, 8_192),
     (65_536, 16_384),
     (262_144, 8_192),
     (262_144, 16_384),
     (262_144, 65_536),
-    (1_048_576, 8_192),
     (1_048_576, 16_384),
-    (1_048_576, 65_536),
 ];
 
 /// Into how many runs, one after the other in time, the rows are divided.

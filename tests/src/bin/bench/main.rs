@@ -3,6 +3,7 @@
 //! - `spine` loads a million orders through the program, asks over HTTP, and erases one customer.
 //! - `storage` writes, reads, erases and plans ten million events, beside plain Parquet in the same
 //!   engine, DuckDB and delta-rs on the same rows.
+//! - `erasure` does that part of it alone.
 //! - `governance` asks the same of files in which some people are denied, beside plain Parquet.
 //! - `layout` compares sizes of files, row groups and runs, out of which the defaults were chosen.
 //!
@@ -30,14 +31,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
-    let name = args.next().context("name a bench: spine, storage, governance or layout")?;
+    let name =
+        args.next().context("name a bench: spine, storage, erasure, governance or layout")?;
     let report = Report { json: args.any(|arg| arg == "--json") };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match name.as_str() {
         "spine" => runtime.block_on(spine::run(&report)),
         "storage" => runtime.block_on(storage::run(&report)),
+        "erasure" => runtime.block_on(storage::run_erasure(&report)),
         "governance" => runtime.block_on(governance::run(&report)),
         "layout" => runtime.block_on(layout::run(&report)),
-        other => bail!("`{other}` is no bench: use spine, storage, governance or layout"),
+        other => bail!("`{other}` is no bench: use spine, storage, erasure, governance or layout"),
     }
 }

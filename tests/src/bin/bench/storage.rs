@@ -69,6 +69,25 @@ pub(crate) async fn run(report: &Report) -> Result<()> {
     rotation::run(report).await
 }
 
+/// Only what erasing costs, of what [`run`] measures.
+pub(crate) async fn run_erasure(report: &Report) -> Result<()> {
+    let rows = rows()?;
+    let world = World::new().await?;
+    let table = world.lake.table(Arc::new(events::spec("landing.events")?)).await?;
+    for from in (0..rows).step_by(FILE_ROWS as usize) {
+        let mut writer = table.writer();
+        for batch in batches(&table, from..rows.min(from + FILE_ROWS), rows)? {
+            writer.write(&batch).await?;
+        }
+        commit(&table, writer.finish().await?).await?;
+    }
+    sort(report, &world, &table, rows).await?;
+    let sorted = Plain::new(world.path("sorted"))?;
+    let grant = world.grant(MaintenanceJob::Compaction, &table);
+    sorted.mirror(&table, Access::Maintenance(&grant)).await?;
+    erase(report, &world, &table, &sorted, &mut Others::start()?).await
+}
+
 /// Writes each file twice, sealed and plain, one after the other.
 async fn write(report: &Report, table: &Table, plain: &Plain, rows: u64) -> Result<()> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

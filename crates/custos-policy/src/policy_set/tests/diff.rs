@@ -113,7 +113,7 @@ const CHANGES: &[(&str, &str, &str, &[&str])] = &[
             "- the legal basis in `cn` is legitimate_interest, was consent",
             "The change closes:",
             "To role `analyst`, for `analytics`",
-            "- answers are by aggregate, were by row",
+            "- answers are by aggregate over 10 people or more, were by row",
             "For `analytics`, whoever asks",
             "- the legal basis in `us` is consent, was legitimate_interest",
         ],

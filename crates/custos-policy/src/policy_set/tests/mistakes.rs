@@ -6,6 +6,8 @@ use super::{FILES, PolicyFiles, PolicySet, shipped, with};
 /// mistake is reported, or `-` for the file as a whole; a part of the message; one of the remedy.
 const MISTAKES: &str = r#"
 purposes.yaml ; output: row ; output: rows ; 0 ; not a word ; `row`, `aggregate`
+purposes.yaml ; output: aggregate\n ; output: aggregate\n    people_min: 1\n ; 1 ; no number of people ; such as 10
+purposes.yaml ; output: aggregate\n ; output: row\n    people_min: 20\n ; -3 ; no totals ; remove
 purposes.yaml ; basis: {default: contract} ; basis: {} ; 0 ; `default` is missing ; add
 purposes.yaml ; cn: consent ; atlantis: consent ; 0 ; `atlantis` is not a known ; `cn`
 purposes.yaml ; key: essential.service ; key: essential.fraud_detection ; 3 ; twice ; keep one
