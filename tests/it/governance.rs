@@ -125,3 +125,35 @@ fn who_may_not_act_for_a_purpose_gets_no_row() {
     let export = custos.run(&["audit", "export"]).ok();
     assert!(export.out.contains("refused"), "{}", export.out);
 }
+
+#[test]
+fn what_a_browser_signals_counts_at_once_and_grants_only_by_authority() {
+    const ANA: &str = "customer_id@pos:M-ANA";
+    let custos = Custos::shop();
+    let text = r#"{"gpc": ["analytics"], "opt_outs": {"SaleOptOut": ["marketing"]}}"#;
+    let rules = custos.file("signals.json", text);
+    let rules = rules.to_str().expect("a path");
+    let signal = |says: &[&str]| {
+        let given = ["consent", "signal", "--subject", ANA, "--rules", rules, "--json"];
+        custos.run(&[&given[..], says].concat())
+    };
+    // No sale: nothing about analytics.
+    let recorded = signal(&["--us-privacy", "1YYN", "--at", "2026-06-01T00:00:00Z"]).ok().last();
+    assert_eq!(recorded["recorded"], 1, "{recorded}");
+    assert_eq!(ids(&custos, "analyst", "analytics"), ["o1", "o2", "o3"]);
+
+    let again = ["--gpc", "--at", "2026-06-02T00:00:00Z"];
+    assert_eq!(signal(&again).ok().last()["recorded"], 1);
+    assert_eq!(ids(&custos, "analyst", "analytics"), ["o3"]);
+    assert_eq!(signal(&again).ok().last()["duplicate"], 1);
+
+    signal(&["--us-privacy", "1YY"]).fails(3, &["the signal ends before", "exactly as"]);
+    signal(&["--tcf", CANARY]).fails(3, &["signal"]);
+    signal(&["--gpc", "--at", "2999-01-01T00:00:00Z"]).fails(3, &["future"]);
+    let unknown = custos.file("unknown.json", r#"{"gpc": ["no.such"]}"#);
+    let unknown = unknown.to_str().expect("a path");
+    custos
+        .run(&["consent", "signal", "--subject", ANA, "--rules", unknown, "--gpc"])
+        .fails(3, &["`no.such` is not a purpose"]);
+    custos.healthy();
+}

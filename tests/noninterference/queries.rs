@@ -402,20 +402,61 @@ fn nested() -> Statement {
     prop_oneof![shadowed, common, joined, unnested].boxed()
 }
 
+/// Totals by a key, which are within what a purpose that sees totals only may ask.
+fn totals() -> BoxedStrategy<(String, bool)> {
+    let of = |table: &'static str,
+              keys: &[&'static str],
+              totals: &[&'static str],
+              filters: &[&'static str]| {
+        let pick = |from: &[&'static str]| prop::sample::select(from.to_vec());
+        (pick(keys), pick(totals), pick(filters)).prop_map(move |(key, total, filter)| {
+            let filter = if filter.is_empty() { String::new() } else { format!(" WHERE {filter}") };
+            match key {
+                "" => format!("SELECT {total} FROM {table}{filter}"),
+                key => format!("SELECT {key} AS k, {total} FROM {table}{filter} GROUP BY k"),
+            }
+        })
+    };
+    let people = of(
+        "people",
+        &["", "city", "active", "age > 40", "CASE WHEN age < 30 THEN 'young' ELSE city END"],
+        &["count(*)", "count(*), sum(age), avg(age)", "count(DISTINCT person_id), count(city)"],
+        &["", "age > 30", "age BETWEEN 20 AND 60 AND active", "city LIKE 'B%'", "city IS NULL"],
+    );
+    let orders = of(
+        "orders",
+        &["", "quantity", "date_trunc('month', ordered_at)", "quantity > 3"],
+        &["count(*)", "sum(amount), count(DISTINCT person_id)", "avg(quantity), stddev(rate)"],
+        &["", "quantity < 5", "ordered_at > TIMESTAMP '2025-01-01 00:00:00'", "amount > 10"],
+    );
+    let events = of(
+        "events",
+        &["", "kind", "source", "duration > 100"],
+        &["count(*)", "sum(duration), count(*)", "count(DISTINCT kind)"],
+        &["", "kind IS NOT NULL", "duration IN (1, 2, 3)", "source = 'shop'"],
+    );
+    prop_oneof![people, orders, events].prop_map(|sql| (sql, false)).boxed()
+}
+
 /// Questions of all kinds.
 pub(crate) fn questions() -> BoxedStrategy<Question> {
     let scoped = SCOPES
         .iter()
         .flat_map(|scope| [(4, plain(scope)), (3, grouped(scope)), (2, window(scope))]);
     let all = scoped.chain([(9, combined()), (12, nested())]);
-    let statements = prop::strategy::Union::new_weighted(all.collect());
+    let statements = prop::strategy::Union::new_weighted(all.collect()).boxed();
     let asker = prop_oneof![
         4 => Just(Asker::Analyst),
         3 => Just(Asker::Marketer),
         1 => Just(Asker::Officer),
-        1 => Just(Asker::Improver),
     ];
-    (statements, asker, 0..16_usize)
-        .prop_map(|((sql, ordered), asker, place)| Question { asker, sql, ordered, place })
+    let of_rows = (statements.clone(), asker);
+    let of_totals = prop_oneof![3 => totals(), 1 => statements];
+    let all = prop_oneof![
+        9 => of_rows,
+        1 => (of_totals, Just(Asker::Improver)),
+    ];
+    (all, 0..16_usize)
+        .prop_map(|(((sql, ordered), asker), place)| Question { asker, sql, ordered, place })
         .boxed()
 }

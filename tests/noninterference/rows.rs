@@ -124,6 +124,19 @@ pub(crate) fn persons() -> Vec<Vec<u32>> {
     (1..SUBJECTS / 16).map(|at| vec![at * 16, at * 16 + 1, at * 16 + 6]).collect()
 }
 
+/// Whether a subject gave the separate consent to sensitive data, for analytics.
+pub(crate) const fn agreed_to_sensitive(rid: u32) -> bool {
+    rid.is_multiple_of(3)
+        && matches!(Standing::of(rid), Standing::AgreedToBoth | Standing::AgreedToAnalytics)
+}
+
+/// Whether the sensitive values in the rows of a subject may be seen.
+fn shows_sensitive(asker: Asker, rid: u32) -> bool {
+    let person = persons().into_iter().find(|members| members.contains(&rid));
+    asker == Asker::Officer
+        || person.unwrap_or_else(|| vec![rid]).into_iter().any(agreed_to_sensitive)
+}
+
 /// What the rows that nobody may see are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hidden {
@@ -242,6 +255,9 @@ impl Rows {
                 row.email = row.email.take().map(|email| email.replacen(RAW, "other", 1));
                 row.page = (nth % 2 == 0).then(|| format!("https://{RAW}.example/{nth}"));
                 row.note = Some(format!("{} {RAW}", mixed(nth)));
+                if !shows_sensitive(asker, row.rid) {
+                    row.score = (nth % 3 == 0).then_some(-4_711.5);
+                }
             }
         }
         seen

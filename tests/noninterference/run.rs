@@ -126,7 +126,7 @@ fn generated_statements_are_answered_as_if_what_is_hidden_had_never_existed() {
     // A generator whose statements are refused, or find nothing, would prove little.
     let of_rows = asked - of_totals;
     assert!(answered * 10 >= of_rows * 9, "{answered} of {of_rows} were answered");
-    assert!(totals_seen > 0, "no total was seen");
+    assert!(totals_seen * 4 >= of_totals, "{totals_seen} of {of_totals} found totals");
     // Two pairs a statement, a quarter of them in little memory.
     assert!(short * 4 <= asked, "{short} comparisons were left out");
     assert!(with_rows * 2 >= of_rows, "{with_rows} of {of_rows} found rows");

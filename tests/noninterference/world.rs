@@ -1,6 +1,7 @@
 //! Lakes that hold the rows of a world, in one layout, and doors to them.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,7 +23,10 @@ use custos_query::{Catalog, Epochs, Executor, GovernedSource, Governor, Limits, 
 use custos_testkit::{FakeClock, workspace_root};
 use roaring::RoaringBitmap;
 
-use crate::rows::{Asker, EventRow, NOW, OrderRow, PersonRow, Rows, SUBJECTS, Standing, persons};
+use crate::rows::{
+    Asker, EventRow, NOW, OrderRow, PersonRow, Rows, SUBJECTS, Standing, agreed_to_sensitive,
+    persons,
+};
 
 /// Before anything was withdrawn or erased, and after.
 #[derive(Debug)]
@@ -69,7 +73,8 @@ fn events(rid: u32, changed: bool) -> Vec<ConsentEvent> {
         all.push(event("marketing", status, day));
         all
     };
-    match Standing::of(rid) {
+    let separate = event("separate.sensitive_data.analytics", ConsentStatus::Given, 1);
+    let mut events = match Standing::of(rid) {
         Standing::AgreedToBoth | Standing::Erased => both(ConsentStatus::Given, 1),
         Standing::AgreedToAnalytics => insight(ConsentStatus::Given, 1),
         Standing::AgreedToMarketing => vec![event("marketing", ConsentStatus::Given, 1)],
@@ -81,7 +86,25 @@ fn events(rid: u32, changed: bool) -> Vec<ConsentEvent> {
             }
             all
         }
-    }
+    };
+    events.extend(agreed_to_sensitive(rid).then_some(separate));
+    events
+}
+
+/// The shipped policies, but that analysts may see sensitive data of those who agreed to that.
+fn policies() -> PolicyFiles {
+    let folder = workspace_root().join("policies");
+    let shipped = PolicyFiles::from_dir(&folder).unwrap();
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    let pairs = names.iter().filter_map(|name| {
+        let text = shipped.text(name)?;
+        let strict = r#"[Purpose::"legal_claims", Purpose::"essential.legal_obligation"]"#;
+        let lax = strict.replace('[', r#"[Purpose::"analytics", "#);
+        assert!(name != "access.cedar" || text.contains(strict));
+        Some((name.clone(), text.replace(strict, &lax)))
+    });
+    PolicyFiles::from_pairs(pairs)
 }
 
 /// What all worlds share: equal subjects have equal ids, and equal values equal tokens.
@@ -98,7 +121,7 @@ impl Common {
         let ring = LocalKeyRing::create(&folder.path().join("keys"), None).unwrap();
         let store = Arc::new(MemorySecretStore::default());
         let keys = KeyService::initialise(Arc::new(ring), store).await.unwrap();
-        let files = PolicyFiles::from_dir(&workspace_root().join("policies")).unwrap();
+        let files = policies();
         Self {
             folder,
             keys: Arc::new(keys),
@@ -320,7 +343,7 @@ const CATEGORIES: [(&str, &str); 17] = [
     ("city", "user.contact.address.city"),
     ("code", "user.behavior"),
     ("age", "user.demographic"),
-    ("score", "user.behavior"),
+    ("score", "user.demographic.political_opinion"),
     ("active", "user.behavior"),
     ("order_no", "system.operations"),
     ("amount", "user.behavior.purchase_history"),

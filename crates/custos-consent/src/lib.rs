@@ -63,5 +63,5 @@ pub use record::{
 pub use requirements::Requirements;
 pub use standing::ConsentState;
 pub use status::{ConsentStatus, ConsentStatusError};
-pub use topic::{ConsentTopic, SeparateConsent};
+pub use topic::{ConsentTopic, SeparateConsent, SeparateConsents};
 pub use visible::RowBasis;

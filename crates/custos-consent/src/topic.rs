@@ -30,6 +30,53 @@ impl SeparateConsent {
     }
 }
 
+/// Some of the separate consents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SeparateConsents(u8);
+
+impl SeparateConsents {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, kind: SeparateConsent) -> Self {
+        Self(self.0 | 1 << kind as u8)
+    }
+
+    /// Whether one is among them.
+    pub const fn contains(self, kind: SeparateConsent) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+
+    /// Those that are among others, too.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether all of them are among others, too.
+    pub const fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// One after the other.
+    pub fn iter(self) -> impl Iterator<Item = SeparateConsent> {
+        SeparateConsent::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl FromIterator<SeparateConsent> for SeparateConsents {
+    fn from_iter<I: IntoIterator<Item = SeparateConsent>>(kinds: I) -> Self {
+        kinds.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
 /// What the purpose of a consent event stands for.
 ///
 /// Two branches of the tree of purposes are reserved, so that files, stores and the merge rule

@@ -75,7 +75,7 @@ impl ConsentBook {
                 everyone - members_of(&voices.restricted(&world), persons)
             }
         };
-        for &separate in requirements.separate {
+        for separate in requirements.separate.iter() {
             let topic = ConsentTopic { separate: Some(separate), ..own.clone() };
             visible &= members_of(&self.voices(&topic, &world).consenting(&world), persons);
         }
@@ -92,7 +92,7 @@ impl ConsentBook {
     ) -> Option<Timestamp> {
         let own = ConsentTopic::own(purpose.clone());
         let separate = requirements.separate.iter();
-        let topics = separate.map(|&kind| ConsentTopic { separate: Some(kind), ..own.clone() });
+        let topics = separate.map(|kind| ConsentTopic { separate: Some(kind), ..own.clone() });
         let mut topics: Vec<_> = topics.chain([own.clone()]).collect();
         if requirements.ages.is_some() {
             let guarded = topics.clone().into_iter();

@@ -5,7 +5,7 @@
 
 use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{KeyError, Secret, random_bytes};
 
@@ -25,6 +25,36 @@ pub fn seal(secret: &Secret, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Ke
 /// Opens what [`seal`] returned.
 pub fn open(secret: &Secret, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     open_with(&cipher(secret), aad, sealed)
+}
+
+/// Opens a sealed value and seals it with another secret, where it lies.
+///
+/// What fails to open stays as it was; the value is in clear nowhere once this returns.
+pub fn reseal(
+    (from, opened): (&Secret, &[u8]),
+    (to, bound): (&Secret, &[u8]),
+    sealed: &mut [u8],
+) -> Result<(), KeyError> {
+    let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or(KeyError::Unopened)?;
+    let (text, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(KeyError::Unopened)?;
+    let next_nonce = random_bytes::<NONCE_BYTES>()?;
+    cipher(from)
+        .decrypt_inout_detached(
+            (&*nonce).into(),
+            opened,
+            InOutBuf::from(&mut *text),
+            (&*tag).into(),
+        )
+        .map_err(|_| KeyError::Unopened)?;
+    let next_tag =
+        cipher(to).encrypt_inout_detached((&next_nonce).into(), bound, InOutBuf::from(&mut *text));
+    let Ok(next_tag) = next_tag else {
+        text.zeroize();
+        return Err(KeyError::TooLarge);
+    };
+    *nonce = next_nonce;
+    tag.copy_from_slice(&next_tag);
+    Ok(())
 }
 
 pub(crate) fn cipher(secret: &Secret) -> Aes256Gcm {
@@ -83,6 +113,23 @@ mod tests {
             let at = flip.index(sealed.len());
             sealed[at] ^= 1;
             prop_assert!(matches!(open(&secret, &aad, &sealed), Err(KeyError::Unopened)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_again_opens_in_its_new_place_only(
+            text: Vec<u8>, old: Vec<u8>, new: Vec<u8>,
+        ) {
+            let (from, to) = (Secret::random().unwrap(), Secret::random().unwrap());
+            let first = seal(&from, &old, &text).unwrap();
+            let mut sealed = first.clone();
+            prop_assert!(reseal((&to, &old), (&from, &new), &mut sealed).is_err());
+            prop_assert_eq!(&sealed, &first);
+            reseal((&from, &old), (&to, &new), &mut sealed).unwrap();
+            prop_assert_eq!(&*open(&to, &new, &sealed).unwrap(), &text);
+            prop_assert!(open(&from, &old, &sealed).is_err());
+            prop_assert_ne!(&sealed[..NONCE_BYTES], &first[..NONCE_BYTES]);
         }
     }
 

@@ -246,12 +246,8 @@ fn reseal_part<'b>(
     let (length, rest) = bytes.split_first_chunk_mut::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     let (part, rest) = rest.split_at_mut_checked(length)?;
-    let plaintext = aead::open(from.secret, &from.aad(module, page)?, part).ok()?;
-    let sealed = aead::seal(to.secret, &to.aad(module, page)?, &plaintext).ok()?;
-    if sealed.len() != part.len() {
-        return None;
-    }
-    part.copy_from_slice(&sealed);
+    let (opened, bound) = (from.aad(module, page)?, to.aad(module, page)?);
+    aead::reseal((from.secret, &opened), (to.secret, &bound), part).ok()?;
     Some(rest)
 }
 

@@ -13,9 +13,10 @@ use arrow::datatypes::Int64Type;
 use custos_core::TableName;
 use custos_policy::MaintenanceGrant;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
 
 use crate::log::FileEntry;
 use crate::reseal::Resealer;
@@ -62,6 +63,11 @@ pub struct AbsenceProof {
 }
 
 impl AbsenceProof {
+    fn add(&mut self, (rows, hits): (u64, u64)) {
+        self.rows_read += rows;
+        self.hits += hits;
+    }
+
     /// The table.
     pub const fn table(&self) -> &TableName {
         &self.table
@@ -115,10 +121,7 @@ impl Selection<'_> {
     /// For each row of a column that [`Selection::columns`] names, whether it is selected.
     fn selected(self, column: &ArrayRef) -> BooleanArray {
         match self {
-            Self::Subjects(subjects) => {
-                let rids = column.as_primitive::<Int64Type>();
-                rids.iter().map(|rid| Some(names_one_of(rid, subjects))).collect()
-            }
+            Self::Subjects(subjects) => named(column, subjects),
             Self::Bytes { matches, .. } => {
                 let values = column.as_binary::<i32>();
                 values.iter().map(|bytes| Some(bytes.is_some_and(matches))).collect()
@@ -160,8 +163,7 @@ pub async fn prepare(
     let replacements: Vec<BoxFuture<'_, _>> =
         replaced.iter().map(|file| replace(table, file, selection, access).boxed()).collect();
     // While one file is decoded here, others are encoded and sealed elsewhere.
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let at_once = (2 * cores).min(REPLACED_AT_ONCE_MAX);
+    let at_once = (2 * cores()).min(REPLACED_AT_ONCE_MAX);
     let replacements: Vec<Replacement> =
         stream::iter(replacements).buffer_unordered(at_once).try_collect().await?;
     Ok(Prepared {
@@ -392,43 +394,93 @@ pub async fn verify(
         rows_read: 0,
         hits: 0,
     };
-    for file in table.open(&snapshot.files, access).await? {
-        let listed = match selection {
+    let mut read = table.open(&snapshot.files, access).await?;
+    if let Selection::Subjects(subjects) = selection {
+        proof.hits += read.iter().map(|it| it.subjects().intersection_len(subjects)).sum::<u64>();
+        read.retain(|it| written.iter().any(|entry| entry.file == it.entry().file));
+    }
+    // Several files at once, where they need nothing of the caller.
+    let mut counting = JoinSet::new();
+    for file in &read {
+        let counted = match selection {
             Selection::Subjects(subjects) => {
-                proof.hits += file.subjects().intersection_len(subjects);
-                true
+                let (batches, subjects) =
+                    (deciding(table, file, selection, access)?, subjects.clone());
+                counting.spawn(tally(batches, move |column| named(column, &subjects)));
+                if counting.len() < cores() {
+                    continue;
+                }
+                joined(table, &mut counting).await?
             }
-            Selection::Bytes { .. } => false,
+            Selection::Bytes { .. } => count(table, file, selection, access).await?,
         };
-        if !listed || written.iter().any(|entry| entry.file == file.entry().file) {
-            let (rows, hits) = count(table, &file, selection, access).await?;
-            proof.rows_read += rows;
-            proof.hits += hits;
-        }
+        proof.add(counted);
+    }
+    while !counting.is_empty() {
+        proof.add(joined(table, &mut counting).await?);
     }
     Ok(proof)
 }
 
 /// Rows of a file, and how many cells of them are selected.
+type Count = Result<(u64, u64), LakeError>;
+
+/// What came of the next task that counted.
+async fn joined(table: &Table, counting: &mut JoinSet<Count>) -> Count {
+    let lost = || shape(table, "a file could not be read back");
+    counting.join_next().await.ok_or_else(lost)?.map_err(|_| lost())?
+}
+
 async fn count(
     table: &Table,
     file: &OpenFile,
     selection: Selection<'_>,
     access: Access<'_>,
-) -> Result<(u64, u64), LakeError> {
-    let columns = selection.columns(table);
+) -> Count {
+    tally(deciding(table, file, selection, access)?, |column| selection.selected(column)).await
+}
+
+/// The columns of a file that decide whether its rows are selected.
+fn deciding(
+    table: &Table,
+    file: &OpenFile,
+    selection: Selection<'_>,
+    access: Access<'_>,
+) -> Result<impl Stream<Item = Result<RecordBatch, LakeError>> + Send + use<>, LakeError> {
+    let range = RowRange { row_groups: 0..file.row_groups().len(), rows: None };
+    file.read(access, &selection.columns(table), range, BATCH_ROWS)
+}
+
+/// Rows, and how many cells of them are selected.
+async fn tally(
+    batches: impl Stream<Item = Result<RecordBatch, LakeError>> + Send,
+    selected: impl Fn(&ArrayRef) -> BooleanArray + Send,
+) -> Count {
+    let mut batches = std::pin::pin!(batches);
     let (mut rows, mut hits) = (0, 0);
-    for row_group in 0..file.row_groups().len() {
-        let range = RowRange::group(row_group);
-        let mut batches = Box::pin(file.read(access, &columns, range, BATCH_ROWS)?);
-        while let Some(batch) = batches.try_next().await? {
-            rows += batch.num_rows() as u64;
-            for column in batch.columns() {
-                hits += selection.selected(column).true_count() as u64;
-            }
-        }
+    while let Some(batch) = batches.try_next().await? {
+        rows += batch.num_rows() as u64;
+        hits += batch.columns().iter().map(|it| selected(it).true_count() as u64).sum::<u64>();
     }
     Ok((rows, hits))
+}
+
+/// For each row of a column of subjects whether it names one of these.
+fn named(column: &ArrayRef, subjects: &RoaringBitmap) -> BooleanArray {
+    // Rows of a subject follow each other in files that are sorted.
+    let mut last = (None, false);
+    let rids = column.as_primitive::<Int64Type>().iter();
+    rids.map(|rid| {
+        if rid != last.0 {
+            last = (rid, names_one_of(rid, subjects));
+        }
+        Some(last.1)
+    })
+    .collect()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn names_one_of(rid: Option<i64>, subjects: &RoaringBitmap) -> bool {

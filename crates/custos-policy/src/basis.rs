@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use custos_consent::RowBasis;
+use custos_consent::{RowBasis, SeparateConsents};
 use custos_core::Timestamp;
 
 /// Why processing is lawful, from the least to the most that it asks for.
@@ -74,6 +74,8 @@ pub(crate) fn in_words(name: &str) -> &'static str {
 pub struct RowRule {
     /// What the legal basis asks of people whose own jurisdiction is not known.
     pub basis: RowBasis,
+    /// The separate consents that are needed besides.
+    pub separate: SeparateConsents,
     /// Whether rows without subject are visible.
     pub unattributed_visible: bool,
     /// The earliest event time of rows that retention still lets be shown, the start of a day in

@@ -84,6 +84,27 @@ pub enum Change {
         /// The form after.
         to: ColumnRule,
     },
+    /// Whether a column is shown of those people only who gave the separate consent to sensitive
+    /// data.
+    SensitiveColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// Whether the consent is needed now, and was not before.
+        needed: bool,
+    },
+    /// The separate consents that are needed before rows are shown.
+    Separate {
+        /// The tables.
+        tables: Vec<TableName>,
+        /// Those before.
+        from: Vec<&'static str>,
+        /// Those now.
+        to: Vec<&'static str>,
+        /// By how many people more or fewer are visible.
+        people: Option<u64>,
+    },
     /// What is asked of people before their rows are shown.
     People {
         /// The tables.

@@ -105,6 +105,8 @@ pub struct ExplainedColumn {
     pub category: Option<DataCategory>,
     /// How it is shown.
     pub shown: ColumnRule,
+    /// Whether only of those who gave the separate consent to sensitive data.
+    pub separate_consent: bool,
     /// The rules that permitted that, and those that forbade more.
     pub rules: Vec<RuleReference>,
     /// What decided where no rule did.
@@ -128,6 +130,8 @@ pub enum Unruled {
 pub struct ExplainedRows {
     /// What the legal basis asks of the people whose rows they are.
     pub people: &'static str,
+    /// The separate consents that are asked of them besides.
+    pub separate: Vec<&'static str>,
     /// Whether rows about nobody in particular are shown.
     pub unattributed: bool,
     /// The column that rows age by.

@@ -16,6 +16,8 @@ pub(crate) struct ColumnGrant {
     pub(crate) rule: ColumnRule,
     pub(crate) class: KeyClass,
     pub(crate) determined_by: Arc<[String]>,
+    /// Whether it is shown of those only who gave the separate consent to sensitive data.
+    pub(crate) separate: bool,
 }
 
 /// The column that rows age by.
@@ -84,6 +86,12 @@ impl ReadGrant {
     /// How a column is shown; one that the decision did not know is absent.
     pub fn column(&self, name: &str) -> ColumnRule {
         self.columns.get(name).map_or(ColumnRule::Absent, |column| column.rule)
+    }
+
+    /// Whether a column is shown of those people only who gave the separate consent to sensitive
+    /// data, and is null in the rows of others.
+    pub fn needs_separate_consent(&self, name: &str) -> bool {
+        self.columns.get(name).is_some_and(|column| column.separate)
     }
 
     /// All columns the decision was about, in order of name, and how each is shown.

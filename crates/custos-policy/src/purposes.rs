@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use custos_consent::ConsentTopic;
+use custos_consent::{ConsentTopic, SeparateConsents};
 use custos_core::Purpose;
 
 use crate::basis::{Bases, LegalBasis};
@@ -84,6 +84,8 @@ pub struct PurposeNode {
     pub description: String,
     /// The form of answers.
     pub output: OutputMode,
+    /// What it does with data that a law may want a consent of its own for.
+    pub separate: SeparateConsents,
     /// Whether no purpose lies below; only then can it be asked for.
     pub leaf: bool,
     pub(crate) bases: Arc<Bases>,
@@ -116,6 +118,7 @@ struct Entry {
     description: String,
     output: Option<OutputMode>,
     people_min: Option<u32>,
+    separate: Option<SeparateConsents>,
     bases: Option<Arc<Bases>>,
 }
 
@@ -172,6 +175,7 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
             reporter.report(at, message, "add `output: aggregate`, or remove `people_min`");
         }
         let output = output.map(|output| output.with_people_min(entry.people_min));
+        let separate = entry.separate.or(above.map(|above| above.separate)).unwrap_or_default();
         let bases = entry.bases.or(above.map(|above| Arc::clone(&above.bases)));
         // A missing parent was reported already.
         if parent(&key).is_none() {
@@ -188,7 +192,7 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
         let bases = bases.unwrap_or_else(|| Arc::new(Bases::strictest()));
         let leaf = !parents.contains(&key);
         let Entry { key: purpose, name, description, .. } = entry;
-        let node = PurposeNode { key: purpose, name, description, output, leaf, bases };
+        let node = PurposeNode { key: purpose, name, description, output, separate, leaf, bases };
         nodes.insert(key, node);
     }
     nodes
@@ -196,7 +200,7 @@ fn inherit(entries: Entries<Entry>, reporter: &mut Reporter<'_>) -> BTreeMap<Str
 
 impl Reporter<'_> {
     fn purpose(&mut self, node: &Node, jurisdictions: &BTreeSet<&str>) -> Option<Entry> {
-        let fields = ["key", "name", "description", "output", "people_min", "basis"];
+        let fields = ["key", "name", "description", "output", "people_min", "separate", "basis"];
         let section = self.section(node, &fields)?;
         let key: Option<Purpose> = self.required(section, "key").and_then(|node| self.name(node));
         self.check_root(section, key.as_ref());
@@ -206,6 +210,8 @@ impl Reporter<'_> {
             .field("output")
             .map(|node| self.choice(node, &OUTPUT_MODES).unwrap_or(OutputMode::Dp));
         let people_min = section.field("people_min").and_then(|node| self.people_min(node));
+        let separate =
+            section.field("separate").map(|_| self.separate_consents(section, "separate"));
         let bases = section
             .field("basis")
             .map(|node| self.bases(node, jurisdictions).unwrap_or_else(Bases::strictest));
@@ -215,6 +221,7 @@ impl Reporter<'_> {
             description: description.unwrap_or_default().to_owned(),
             output,
             people_min,
+            separate,
             bases: bases.map(Arc::new),
         })
     }

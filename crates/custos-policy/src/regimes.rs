@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use custos_consent::{SeparateConsent, SeparateConsents};
+
 use crate::document::{Node, Section, Value, listed};
 use crate::problem::{Problem, Reporter};
 use crate::tree::Entries;
@@ -24,6 +26,8 @@ pub struct Regime {
     pub extension: Option<Deadline>,
     /// By when an opt-out is to be honoured, if the law says so.
     pub opt_out: Option<Deadline>,
+    /// The consents that it wants given apart from all others.
+    pub separate_consent: SeparateConsents,
 }
 
 /// A span of time as a law counts it.
@@ -60,8 +64,16 @@ const UNITS: [(&str, DeadlineUnit); 3] = [
     ("months", DeadlineUnit::Months),
 ];
 
-const REGIME_KEYS: [&str; 7] =
-    ["key", "name", "jurisdictions", "acknowledge", "answer", "extension", "opt_out"];
+const REGIME_KEYS: [&str; 8] = [
+    "key",
+    "name",
+    "jurisdictions",
+    "acknowledge",
+    "answer",
+    "extension",
+    "opt_out",
+    "separate_consent",
+];
 
 /// All regimes by key.
 #[derive(Debug, Default)]
@@ -92,6 +104,16 @@ impl Regimes {
         self.by_key.values().any(|regime| regime.jurisdictions.contains(jurisdiction))
     }
 
+    /// The separate consents that the laws of a jurisdiction want; where it is not known, those
+    /// that any law wants.
+    pub(crate) fn separate_consents(&self, jurisdiction: &str) -> SeparateConsents {
+        let known = self.knows(jurisdiction);
+        let laws = self.by_key.values();
+        laws.filter(|law| !known || law.jurisdictions.contains(jurisdiction))
+            .flat_map(|law| law.separate_consent.iter())
+            .collect()
+    }
+
     /// The known jurisdictions.
     pub(crate) fn jurisdictions(&self) -> BTreeSet<&str> {
         self.by_key
@@ -115,6 +137,7 @@ impl Reporter<'_> {
             self.required(section, "answer").and_then(|_| self.deadline(section, "answer"));
         let extension = self.deadline(section, "extension");
         let opt_out = self.deadline(section, "opt_out");
+        let separate_consent = self.separate_consents(section, "separate_consent");
         Some(Regime {
             key: key?.to_owned(),
             name: name?.to_owned(),
@@ -123,7 +146,19 @@ impl Reporter<'_> {
             answer: answer?,
             extension,
             opt_out,
+            separate_consent,
         })
+    }
+
+    /// The separate consents of a list that may be left out.
+    pub(crate) fn separate_consents(
+        &mut self,
+        section: Section<'_>,
+        key: &str,
+    ) -> SeparateConsents {
+        let words = SeparateConsent::ALL.map(|kind| (kind.as_str(), kind));
+        let listed = section.field(key).map(|node| self.list(node)).unwrap_or_default();
+        listed.iter().filter_map(|node| self.choice(node, &words)).collect()
     }
 
     fn deadline(&mut self, section: Section<'_>, key: &str) -> Option<Deadline> {

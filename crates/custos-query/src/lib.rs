@@ -54,6 +54,6 @@ pub use export::{
 };
 pub use governor::{Catalog, Executor, Governed, Governor, View};
 pub use limits::Limits;
-pub use population::{Epochs, Population, Visibility};
+pub use population::{Asked, Epochs, Population, Visibility};
 pub use row_stream::RowStream;
 pub use source::GovernedSource;

@@ -65,6 +65,8 @@ mutants! {
     SharedIds,
     /// Tokens are the same for all purposes.
     SharedTokens,
+    /// Sensitive values of those who gave no separate consent are shown.
+    SensitiveShown,
     /// What is to be masked is shown.
     MasksSkipped,
     /// What is shown as null keeps its value below.

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use custos_consent::{ConsentBook, ConsentState, RowBasis};
+use custos_consent::{ConsentBook, ConsentState, Requirements, RowBasis, SeparateConsents};
 use custos_core::{PersonMap, Purpose, Rid, StoreError, Timestamp};
+use custos_policy::RowRule;
 use roaring::RoaringBitmap;
 
 use crate::dense::Dense;
@@ -48,7 +49,28 @@ pub struct Visibility {
     /// When the next consent runs out, for whatever purpose.
     next_expiry: Option<Timestamp>,
     serial: u64,
-    visible: Mutex<HashMap<(Purpose, RowBasis), Arc<VisibleSubjects>>>,
+    visible: Mutex<HashMap<(Purpose, Asked), Arc<VisibleSubjects>>>,
+}
+
+/// What a purpose asks of people before it may show them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// What its legal basis asks.
+    pub basis: RowBasis,
+    /// The separate consents that it needs besides.
+    pub separate: SeparateConsents,
+}
+
+impl From<RowBasis> for Asked {
+    fn from(basis: RowBasis) -> Self {
+        Self { basis, separate: SeparateConsents::NONE }
+    }
+}
+
+impl From<RowRule> for Asked {
+    fn from(rule: RowRule) -> Self {
+        Self { basis: rule.basis, separate: rule.separate }
+    }
 }
 
 /// The subjects whose rows a purpose may show.
@@ -77,7 +99,7 @@ pub(crate) struct Stamp {
     /// Which [`Visibility`] of this process: two of equal epochs may have read different states.
     serial: u64,
     pub(crate) purpose: Purpose,
-    pub(crate) basis: RowBasis,
+    pub(crate) asked: Asked,
     pub(crate) subject_max: u32,
 }
 
@@ -134,30 +156,37 @@ impl Visibility {
         subjects.iter().map(|&rid| self.consents.state(rid, purpose, self.now)).collect()
     }
 
-    /// Whether a purpose with this basis may show any of these subjects, who are all those of their
+    /// Whether a purpose that asks this may show any of these subjects, who are all those of their
     /// people.
-    pub fn is_visible(&self, purpose: &Purpose, basis: RowBasis, subjects: &[Rid]) -> bool {
+    pub fn is_visible(&self, purpose: &Purpose, asked: Asked, subjects: &[Rid]) -> bool {
         let subjects = subjects.iter().map(|rid| rid.get()).collect();
-        self.people(purpose, basis, &subjects) > 0
+        self.people(purpose, asked, &subjects) > 0
     }
 
-    /// How many people, out of those with a subject `among` these, a purpose with this basis may
+    /// How many people, out of those with a subject `among` these, a purpose that asks this may
     /// show.
-    pub fn people(&self, purpose: &Purpose, basis: RowBasis, among: &RoaringBitmap) -> u64 {
-        let mut subjects = self.consents.visible(purpose, basis, &self.persons, among, self.now);
+    pub fn people(&self, purpose: &Purpose, asked: Asked, among: &RoaringBitmap) -> u64 {
+        let mut subjects = self.consenting(purpose, asked, among);
         subjects -= &self.tombstones;
         let people = subjects.iter().map(|rid| self.persons.person_of(Rid::new(rid)).0.get());
         people.collect::<RoaringBitmap>().len()
     }
 
-    /// The subjects up to `subject_max` that a purpose with this basis may show.
+    /// The subjects, out of these, of whom people said what is asked.
+    fn consenting(&self, purpose: &Purpose, asked: Asked, of: &RoaringBitmap) -> RoaringBitmap {
+        let requirements = Requirements { separate: asked.separate, ages: None };
+        let Self { consents, persons, now, .. } = self;
+        consents.visible_under(purpose, asked.basis, requirements, persons, of, *now)
+    }
+
+    /// The subjects up to `subject_max` that a purpose that asks this may show.
     pub(crate) fn visible(
         &self,
         purpose: &Purpose,
-        basis: RowBasis,
+        asked: Asked,
         subject_max: u32,
     ) -> Arc<VisibleSubjects> {
-        let key = (purpose.clone(), basis);
+        let key = (purpose.clone(), asked);
         let mut cached = self.visible.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = cached.get(&key)
             && found.stamp.subject_max >= subject_max
@@ -166,15 +195,14 @@ impl Visibility {
         }
         let mut everyone = RoaringBitmap::new();
         everyone.insert_range(1..=subject_max);
-        let mut subjects =
-            self.consents.visible(purpose, basis, &self.persons, &everyone, self.now);
+        let mut subjects = self.consenting(purpose, asked, &everyone);
         if !mutants::is_on(Mutant::TombstonesIgnored) {
             subjects -= &self.tombstones;
         }
         if mutants::is_on(Mutant::ConsentIgnored) {
             subjects = everyone - &self.tombstones;
         }
-        let stamp = Stamp { serial: self.serial, purpose: purpose.clone(), basis, subject_max };
+        let stamp = Stamp { serial: self.serial, purpose: purpose.clone(), asked, subject_max };
         let visible = Arc::new(VisibleSubjects::new(stamp, subjects));
         cached.insert(key, Arc::clone(&visible));
         visible
@@ -212,7 +240,10 @@ mod tests {
         assert!(before.is_current(epochs, 0, at(9)));
         assert!(!before.is_current(epochs, 0, at(10)));
         let visible = |seen: &Visibility| {
-            seen.visible(&purpose, RowBasis::NeedsGrant, 9).subjects.iter().collect::<Vec<_>>()
+            seen.visible(&purpose, RowBasis::NeedsGrant.into(), 9)
+                .subjects
+                .iter()
+                .collect::<Vec<_>>()
         };
         assert_eq!(visible(&before), [1]);
         assert_eq!(visible(&seen(10)), [0_u32; 0]);

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{Array, AsArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Int64Type;
-use custos_consent::RowBasis;
 use custos_core::{FileId, Purpose};
 use custos_lake::{Access, LakeError, OpenFile, RowRange};
 use futures::TryStreamExt;
@@ -20,7 +19,7 @@ use crate::GovernedSource;
 use crate::aging::Aging;
 use crate::mutants::{self, Mutant};
 use crate::newest_rows::{Newest, NewestRows};
-use crate::population::{Stamp, VisibleSubjects};
+use crate::population::{Asked, Stamp, VisibleSubjects};
 
 const BATCH_ROWS: usize = 65_536;
 
@@ -88,7 +87,7 @@ impl RowBits {
 struct Key {
     file: FileId,
     purpose: Purpose,
-    basis: RowBasis,
+    asked: Asked,
     unattributed: bool,
     aging: Option<Aging>,
 }
@@ -202,7 +201,7 @@ impl RowBitsCache {
         let key = Key {
             file: file.entry().file,
             purpose: viewer.visible.stamp.purpose.clone(),
-            basis: viewer.visible.stamp.basis,
+            asked: viewer.visible.stamp.asked,
             unattributed: viewer.unattributed,
             aging: table.rules.aging.clone(),
         };

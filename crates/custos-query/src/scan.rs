@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::nullif;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use async_trait::async_trait;
+use custos_consent::SeparateConsent;
 use custos_core::Rid;
 use custos_keys::MacKey;
 use custos_lake::{Access, OpenFile, RowRange};
@@ -31,13 +33,16 @@ use crate::aging::Aging;
 use crate::governor::Shared;
 use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
-use crate::population::{Visibility, VisibleSubjects};
+use crate::population::{Asked, Visibility, VisibleSubjects};
 use crate::pruning::{FileColumns, Pruning, is_prunable};
 use crate::row_bits::{OpenTable, RowBits, RowRules, Viewer};
 use crate::source::Shown;
 use crate::subjects_read::SubjectsRead;
 use crate::units::Unit;
 use crate::{GovernedSource, QueryError, mask, scrub, units};
+
+/// The column of the lake that names the subject of a row.
+const SUBJECT: usize = 0;
 
 /// A source under a grant, or without one: then it has no rows.
 pub(crate) struct GovernedTable {
@@ -136,6 +141,7 @@ impl GovernedTable {
             (Some(Shown::Value(at)), Some(grant)) => {
                 let name = &self.source.table().spec().columns()[at].name;
                 matches!(grant.column(name), ColumnRule::Clear)
+                    && !grant.needs_separate_consent(name)
             }
             (Some(Shown::PersonId(_) | Shown::SubjectId(_)), _) => true,
             _ => false,
@@ -272,6 +278,8 @@ struct Reader {
     opened: Opened,
     shared: Arc<Shared>,
     visible: Arc<VisibleSubjects>,
+    /// Those of them whose sensitive values may be shown, if that is a question.
+    sensitive: Option<Arc<VisibleSubjects>>,
     ids: Arc<PersonIds>,
     unattributed: bool,
     shown: Vec<Shown>,
@@ -293,12 +301,18 @@ impl Reader {
         let rows = grant.rows();
         let subject_max =
             opened.table.files.iter().filter_map(|file| file.subjects().max()).max().unwrap_or(0);
-        let visible = visibility.visible(grant.purpose(), rows.basis, subject_max);
+        let visible = visibility.visible(grant.purpose(), rows.into(), subject_max);
+        let sensitive = has_sensitive(&scan.shown, &opened).then(|| {
+            let separate = rows.separate.with(SeparateConsent::SensitiveData);
+            let asked = Asked { basis: rows.basis, separate };
+            visibility.visible(grant.purpose(), asked, subject_max)
+        });
         let ids = scan.shared.person_ids(grant.purpose(), visibility, subject_max);
         let columns = columns_to_read(&scan.shown, &opened);
         Self {
             unattributed: rows.unattributed_visible,
             visible,
+            sensitive,
             ids,
             shown: scan.shown.clone(),
             schema: Arc::clone(&scan.schema),
@@ -367,7 +381,7 @@ impl Reader {
         for (shown, field) in self.shown.iter().zip(self.schema.fields()) {
             let raw = self.columns.iter().position(|&at| at == shown.lake_column());
             let array = match raw {
-                Some(at) => self.column(*shown, batch.column(at)),
+                Some(at) => self.column(*shown, batch.column(at), batch)?,
                 // A column that the grant withholds was not even read.
                 None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
             };
@@ -388,12 +402,41 @@ impl Reader {
             .map_err(|_| QueryError::Internal)
     }
 
-    fn column(&self, shown: Shown, raw: &ArrayRef) -> ArrayRef {
-        match shown {
+    fn column(
+        &self,
+        shown: Shown,
+        raw: &ArrayRef,
+        batch: &RecordBatch,
+    ) -> Result<ArrayRef, QueryError> {
+        Ok(match shown {
             Shown::PersonId(_) => self.keyed(raw, |rid| self.ids.person(rid)),
             Shown::SubjectId(_) => self.keyed(raw, |rid| self.ids.subject(rid)),
-            Shown::Value(at) => mask::apply(raw, self.rule(at), &self.opened.tokens),
-        }
+            Shown::Value(at) => {
+                let masked = mask::apply(raw, self.rule(at), &self.opened.tokens);
+                match &self.sensitive {
+                    Some(consenting) if is_sensitive(&self.opened, at) => {
+                        nullif(&masked, &self.not_of(consenting, batch)?)
+                            .map_err(|_| QueryError::Internal)?
+                    }
+                    _ => masked,
+                }
+            }
+        })
+    }
+
+    /// For each row whether it is about none of these subjects.
+    fn not_of(
+        &self,
+        subjects: &VisibleSubjects,
+        batch: &RecordBatch,
+    ) -> Result<BooleanArray, QueryError> {
+        let at = self.columns.iter().position(|&at| at == SUBJECT);
+        let rids = batch.column(at.ok_or(QueryError::Internal)?).as_primitive::<Int64Type>();
+        let is_one = |rid: Option<i64>| {
+            let rid = rid.and_then(Rid::from_column).filter(|rid| !rid.is_none());
+            rid.is_some_and(|rid| subjects.subjects.contains(rid.get()))
+        };
+        Ok(rids.iter().map(|rid| Some(!is_one(rid))).collect())
     }
 
     fn rule(&self, at: usize) -> ColumnRule {
@@ -427,6 +470,7 @@ impl Reader {
 }
 
 fn columns_to_read(shown: &[Shown], opened: &Opened) -> Vec<usize> {
+    let decides = has_sensitive(shown, opened).then_some(SUBJECT);
     let mut columns: Vec<usize> = shown
         .iter()
         .filter(|shown| match shown {
@@ -434,10 +478,21 @@ fn columns_to_read(shown: &[Shown], opened: &Opened) -> Vec<usize> {
             Shown::PersonId(_) | Shown::SubjectId(_) => true,
         })
         .map(|shown| shown.lake_column())
+        .chain(decides)
         .collect();
     columns.sort_unstable();
     columns.dedup();
     columns
+}
+
+/// Whether a value is shown only of those who gave the separate consent to sensitive data.
+fn is_sensitive(opened: &Opened, at: usize) -> bool {
+    opened.grant.needs_separate_consent(&opened.table.source.table().spec().columns()[at].name)
+        && !mutants::is_on(Mutant::SensitiveShown)
+}
+
+fn has_sensitive(shown: &[Shown], opened: &Opened) -> bool {
+    shown.iter().any(|shown| matches!(shown, Shown::Value(at) if is_sensitive(opened, *at)))
 }
 
 fn rule(opened: &Opened, at: usize) -> ColumnRule {

@@ -376,6 +376,14 @@ pub(crate) enum ConsentCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Record what a browser or a consent platform says about one person.
+    #[command(after_help = "RULES is JSON: which of our purposes a signal speaks about.\n  \
+                      {\"vendor\": 755, \"tcf\": [{\"purpose\": \"analytics\", \"consents\": [8]}],\n   \
+                      \"opt_outs\": {\"SaleOptOut\": [\"marketing\"]}, \"gpc\": [\"marketing\"]}\n\n\
+                      Examples:\n  custos consent signal --subject email:ana@example.com --rules signals.json --gpc\n  \
+                      custos consent signal --subject email:ana@example.com --rules signals.json \\\n    \
+                      --tcf CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA --authority")]
+    Signal(SignalArgs),
     /// Show what one person consented to.
     Show {
         /// Who, such as `email:ana@example.com`.
@@ -385,6 +393,48 @@ pub(crate) enum ConsentCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignalArgs {
+    /// Who, such as `email:ana@example.com`.
+    #[arg(long)]
+    pub(crate) subject: String,
+    /// What signals mean for our purposes, as JSON.
+    #[arg(long, value_name = "RULES")]
+    pub(crate) rules: PathBuf,
+    #[command(flatten)]
+    pub(crate) signal: SignalText,
+    /// When it was received, such as `2026-03-01T10:00:00+08:00`; now unless said.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<Timestamp>,
+    /// Where it was received: web, app.
+    #[arg(long)]
+    pub(crate) channel: Option<String>,
+    /// The source may record a grant. Without this only what it refuses counts.
+    #[arg(long)]
+    pub(crate) authority: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// One signal.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SignalText {
+    /// A TC string of the IAB's Transparency and Consent Framework.
+    #[arg(long, value_name = "STRING")]
+    pub(crate) tcf: Option<String>,
+    /// A string of the IAB's Global Privacy Platform.
+    #[arg(long, value_name = "STRING")]
+    pub(crate) gpp: Option<String>,
+    /// A US Privacy string, such as `1YYN`.
+    #[arg(long, value_name = "STRING")]
+    pub(crate) us_privacy: Option<String>,
+    /// Global Privacy Control is on.
+    #[arg(long)]
+    pub(crate) gpc: bool,
 }
 
 /// What a person may ask for.

@@ -7,7 +7,7 @@ use super::*;
 use crate::testing::{events_on_topics, person_maps, purpose};
 use crate::{
     AgeLimits, ConsentBook, ConsentEvent, ConsentState, ConsentStatus, ConsentTopic, RowBasis,
-    UnknownAge,
+    SeparateConsent, UnknownAge,
 };
 
 const BASES: [RowBasis; 4] =
@@ -69,8 +69,14 @@ fn a_separate_consent_is_needed_besides_the_purposes_own() {
         said(6, "separate.sharing.marketing", Given),
         said(6, "separate.sensitive_data.analytics", Given),
     ]);
-    let sharing = Requirements { separate: &[SeparateConsent::Sharing], ..Requirements::default() };
-    let both = Requirements { separate: &SeparateConsent::ALL, ..Requirements::default() };
+    let sharing = Requirements {
+        separate: [SeparateConsent::Sharing].into_iter().collect(),
+        ..Requirements::default()
+    };
+    let both = Requirements {
+        separate: SeparateConsent::ALL.into_iter().collect(),
+        ..Requirements::default()
+    };
     assert_eq!(seen(&book, RowBasis::NeedsGrant, Requirements::default()), [1, 2, 4, 5, 6]);
     assert_eq!(seen(&book, RowBasis::NeedsGrant, sharing), [2, 4]);
     assert_eq!(seen(&book, RowBasis::UnlessObjected, sharing), [2, 3, 4]);
@@ -124,8 +130,12 @@ fn a_birthday_is_a_change_like_an_expiry() {
             ..said(1, "guardian.separate.sharing", ConsentStatus::Given)
         },
     ]);
-    let next = |separate, ages, now| {
-        book.next_change_under(&purpose("analytics"), Requirements { separate, ages }, now)
+    let next = |separate: &[SeparateConsent], ages, now| {
+        book.next_change_under(
+            &purpose("analytics"),
+            Requirements { separate: separate.iter().copied().collect(), ages },
+            now,
+        )
     };
     let sharing = &[SeparateConsent::Sharing];
     let birthday = |text: &str| Some(text.parse().unwrap());
@@ -292,7 +302,7 @@ proptest! {
             now: at(micros + days * DAY),
         };
         let ages = ages_of(&cell.known);
-        let requirements = Requirements { separate: &separate, ages: by_age.then_some(&ages) };
+        let requirements = Requirements { separate: separate.iter().copied().collect(), ages: by_age.then_some(&ages) };
         for basis in BASES {
             let analytics = purpose("analytics");
             let visible = cell.book.visible_under(
@@ -322,8 +332,8 @@ proptest! {
         };
         for basis in BASES {
             for ages in [None, Some(&ages)] {
-                let less = visible(basis, Requirements { separate: &[], ages });
-                let more = visible(basis, Requirements { separate: &more, ages });
+                let less = visible(basis, Requirements { ages, ..Requirements::default() });
+                let more = visible(basis, Requirements { separate: more.iter().copied().collect(), ages });
                 prop_assert!(more.is_subset(&less));
             }
         }
@@ -340,7 +350,7 @@ proptest! {
     ) {
         let book = ConsentBook::from_events(near_new_year(events));
         let ages = ages_of(&known);
-        let requirements = Requirements { separate: &separate, ages: Some(&ages) };
+        let requirements = Requirements { separate: separate.iter().copied().collect(), ages: Some(&ages) };
         let analytics = purpose("analytics");
         let everyone = (1..8).collect();
         let visible = |now| BASES.map(|basis| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use custos_consent::RowBasis;
+use custos_consent::{RowBasis, SeparateConsent};
 use custos_core::{Purpose, TableName, Timestamp};
 
 use super::{Affected, Change, HeadCount, PolicyDiff, Section, ShownColumn};
@@ -128,12 +128,14 @@ impl Change {
     fn tables_mut(&mut self) -> Option<&mut Vec<TableName>> {
         match self {
             Self::People { tables, .. }
+            | Self::Separate { tables, .. }
             | Self::Age { tables, .. }
             | Self::Undated { tables }
             | Self::Kept { tables, .. } => Some(tables),
             Self::Use
             | Self::Table { .. }
             | Self::Column { .. }
+            | Self::SensitiveColumn { .. }
             | Self::Basis { .. }
             | Self::Output { .. }
             | Self::Right { .. } => None,
@@ -218,6 +220,18 @@ impl Compared<'_> {
             };
             sides.add(demand(new.basis) < demand(old.basis), change);
         }
+        if old.separate != new.separate {
+            let change = Change::Separate {
+                tables: tables(),
+                from: old.separate.iter().map(SeparateConsent::as_str).collect(),
+                to: new.separate.iter().map(SeparateConsent::as_str).collect(),
+                people: self
+                    .heads(purpose, RowRule { separate: old.separate, ..new })
+                    .zip(self.heads(purpose, new))
+                    .map(|(old, new)| old.abs_diff(new)),
+            };
+            sides.add(!old.separate.is_within(new.separate), change);
+        }
         if old.event_time_from != new.event_time_from {
             let change = Change::Age {
                 tables: tables(),
@@ -291,10 +305,15 @@ impl Compared<'_> {
 fn columns(sides: &mut Sides, before: &ReadGrant, after: &ReadGrant) {
     for (column, to) in after.columns() {
         let from = before.column(column);
+        let separate = [before, after].map(|grant| grant.needs_separate_consent(column));
         if from != to {
             let (table, column) = (after.table().clone(), column.to_owned());
             // Another mask may show what the first one hid.
             sides.add(!from.shows_more_than(to), Change::Column { table, column, from, to });
+        } else if separate[0] != separate[1] && to != ColumnRule::Absent {
+            let (table, column) = (after.table().clone(), column.to_owned());
+            let needed = separate[1];
+            sides.add(!needed, Change::SensitiveColumn { table, column, needed });
         }
     }
 }

@@ -15,6 +15,11 @@ impl fmt::Display for PolicyDiff {
     }
 }
 
+/// The names of separate consents.
+fn separate(kinds: &[&str]) -> String {
+    if kinds.is_empty() { "no".to_owned() } else { kinds.join(" and ") }
+}
+
 /// Enough of a version to tell it from others; the whole one is in the serialized form.
 fn short(version: &str) -> &str {
     version.get(..12).unwrap_or(version)
@@ -89,6 +94,19 @@ impl fmt::Display for Told<'_> {
                     "rows of {} are those of people {to}, were of people {from}{by}",
                     named(tables)
                 )
+            }
+            Change::SensitiveColumn { table, column, needed } => {
+                let whom = if *needed { "only of" } else { "not only of" };
+                write!(
+                    f,
+                    "column `{column}` of `{table}` is shown {whom} people who gave separate \
+                     consent to sensitive data"
+                )
+            }
+            Change::Separate { tables, from, to, people } => {
+                let (to, from) = (separate(to), separate(from));
+                let by = self.more_or_fewer(*people);
+                write!(f, "rows of {} need {to} separate consent, needed {from}{by}", named(tables))
             }
             Change::Age { tables, from, to, people } => {
                 let (to, from) = (since(*to), since(*from));

@@ -70,6 +70,9 @@ impl fmt::Display for RuleReference {
 impl fmt::Display for ExplainedColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.shown)?;
+        if self.separate_consent {
+            f.write_str(", of those who gave separate consent to sensitive data")?;
+        }
         if let Some(category) = &self.category {
             write!(f, ", {category}")?;
         }
@@ -88,6 +91,9 @@ impl fmt::Display for ExplainedColumn {
 impl fmt::Display for ExplainedRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  of people {}", in_words(self.people))?;
+        for separate in &self.separate {
+            writeln!(f, "  who gave the separate consent `{separate}`")?;
+        }
         writeln!(f, "  about nobody in particular: {}", seen(self.unattributed))?;
         match (self.event_time_from, &self.event_time) {
             (None, _) => writeln!(f, "  of any age")?,

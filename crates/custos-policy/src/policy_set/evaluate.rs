@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use custos_consent::{SeparateConsent, SeparateConsents};
 use custos_core::{DataCategory, KeyClass, Purpose, Timestamp};
 
 use super::PolicySet;
@@ -81,7 +82,9 @@ impl PolicySet {
         if basis != LegalBasis::LegalObligation && !self.covers(&dataset.purposes, &node.key) {
             return Err(Denial { reason: DenialReason::SourceNotNotified, rule: None });
         }
-        let columns = self.columns(asking, &dataset.columns)?;
+        let separate = self.separate_consents(basis, &dataset.jurisdiction);
+        let sensitive = separate.contains(SeparateConsent::SensitiveData);
+        let columns = self.columns(asking, &dataset.columns, sensitive)?;
         let is_shown = |column: &&DatasetColumn| {
             columns.get(&column.name).is_some_and(|grant| grant.rule != ColumnRule::Absent)
         };
@@ -98,6 +101,7 @@ impl PolicySet {
             bases: Arc::clone(&node.bases),
             rows: RowRule {
                 basis: basis.rows(),
+                separate: separate.and(node.separate),
                 unattributed_visible: dataset.unattributed_visible,
                 event_time_from: window.event_time_from,
                 undated_visible: window.undated_visible,
@@ -126,19 +130,48 @@ impl PolicySet {
             .ok_or(Denial { reason: DenialReason::RetentionMissing, rule: None })
     }
 
+    /// What a purpose asks of people of a jurisdiction before it shows their rows: by its legal
+    /// basis there, and as separate consents.
+    pub fn asked(&self, node: &PurposeNode, jurisdiction: &str) -> (LegalBasis, SeparateConsents) {
+        let basis = node.basis(jurisdiction);
+        (basis, self.separate_consents(basis, jurisdiction).and(node.separate))
+    }
+
+    /// The separate consents that matter for a legal basis in a jurisdiction: where the law or a
+    /// contract demands the processing, none is asked for.
+    pub(crate) fn separate_consents(&self, basis: LegalBasis, place: &str) -> SeparateConsents {
+        match basis {
+            LegalBasis::LegalObligation | LegalBasis::Contract => SeparateConsents::NONE,
+            LegalBasis::LegitimateInterest | LegalBasis::Consent => {
+                self.regimes.separate_consents(place)
+            }
+        }
+    }
+
+    fn is_sensitive(&self, column: &DatasetColumn) -> bool {
+        let node = column.category.as_ref().and_then(|key| self.category(key));
+        node.is_some_and(|node| node.special) || column.class == KeyClass::Sensitive
+    }
+
     fn columns(
         &self,
         asking: &mut Asking<'_>,
         columns: &[DatasetColumn],
+        separate: bool,
     ) -> Result<BTreeMap<String, ColumnGrant>, Failure> {
         let mut granted: BTreeMap<String, ColumnGrant> = BTreeMap::new();
         for column in columns {
             let (rule, determined_by) = self.column(asking, column)?;
-            let grant = ColumnGrant { rule, class: column.class, determined_by };
-            match granted.get(&column.name) {
+            let separate = separate && self.is_sensitive(column);
+            let grant = ColumnGrant { rule, class: column.class, determined_by, separate };
+            match granted.get_mut(&column.name) {
                 // Of two columns by one name the less visible counts.
-                Some(first) if !first.rule.shows_more_than(rule) => {}
-                _ => drop(granted.insert(column.name.clone(), grant)),
+                Some(first) if !first.rule.shows_more_than(rule) => first.separate |= separate,
+                Some(first) => {
+                    let separate = separate || first.separate;
+                    *first = ColumnGrant { separate, ..grant };
+                }
+                None => drop(granted.insert(column.name.clone(), grant)),
             }
         }
         Ok(granted)
@@ -159,7 +192,7 @@ impl PolicySet {
         let answer = asking.level(Values {
             category: node.key.clone(),
             content: column.is_content(),
-            sensitive: node.special || column.class == KeyClass::Sensitive,
+            sensitive: self.is_sensitive(column),
         })?;
         let rule = answer.level.map_or(ColumnRule::Absent, |level| level.shown(node.masked));
         Ok((rule, Arc::clone(&answer.determined_by)))

@@ -1,5 +1,6 @@
 //! Explanations, taken from the evaluation that decides.
 
+use custos_consent::SeparateConsent;
 use custos_core::{Purpose, Timestamp};
 
 use super::PolicySet;
@@ -99,7 +100,14 @@ impl PolicySet {
             let rules = self.access_rules(grant.column_determined_by(name));
             let unruled = rules.is_empty().then(|| self.unruled(column));
             let category = column.and_then(|column| column.category.clone());
-            ExplainedColumn { name: name.to_owned(), category, shown, rules, unruled }
+            ExplainedColumn {
+                name: name.to_owned(),
+                category,
+                shown,
+                separate_consent: grant.needs_separate_consent(name),
+                rules,
+                unruled,
+            }
         };
         grant.columns().map(explained).collect()
     }
@@ -124,6 +132,7 @@ impl PolicySet {
         let deletion_rules = deletion.as_ref().map(|deletion| deletion.determined_by.as_slice());
         ExplainedRows {
             people: name_of(rows.basis),
+            separate: rows.separate.iter().map(SeparateConsent::as_str).collect(),
             unattributed: rows.unattributed_visible,
             event_time: grant.event_time().map(str::to_owned),
             event_time_from: rows.event_time_from,

@@ -6,7 +6,7 @@ mod mistakes;
 
 use std::sync::LazyLock;
 
-use custos_consent::RowBasis;
+use custos_consent::{RowBasis, SeparateConsent, SeparateConsents};
 use custos_core::{ColumnKind, KeyClass};
 use proptest::prelude::*;
 
@@ -222,6 +222,7 @@ fn a_grant_says_what_may_be_seen_and_why() {
     assert_eq!(open, [KeyClass::Core, KeyClass::Fact, KeyClass::Identifier]);
     let rows = RowRule {
         basis: RowBasis::NeedsGrant,
+        separate: SeparateConsents::NONE,
         unattributed_visible: true,
         event_time_from: None,
         undated_visible: true,
@@ -300,6 +301,48 @@ fn a_column_declared_sensitive_is_treated_as_a_special_category() {
         permit(&policies, "officer", "legal_claims", &dataset).column("dna"),
         ColumnRule::Clear
     );
+}
+
+/// The shipped policies, but that analytics shares data abroad, and may read special categories.
+fn sharing_analytics() -> PolicyFiles {
+    let shipped = shipped();
+    let text = |name| shipped.text(name).unwrap().to_owned();
+    PolicyFiles::from_pairs(FILES.map(|name| {
+        let text = match name {
+            "purposes.yaml" => text(name).replace(
+                "description: Understanding customers and their",
+                "separate: [sharing, cross_border]\n    description: Understanding customers and their",
+            ),
+            "access.cedar" => text(name).replace(
+                "[Purpose::\"legal_claims\", Purpose::\"essential.legal_obligation\"]",
+                "[Purpose::\"legal_claims\", Purpose::\"analytics\"]",
+            ),
+            _ => text(name),
+        };
+        (name, text)
+    }))
+}
+
+#[test]
+fn a_law_that_wants_separate_consents_gets_them_where_no_duty_or_contract_demands_otherwise() {
+    let policies = load(&sharing_analytics());
+    let both: SeparateConsents =
+        [SeparateConsent::Sharing, SeparateConsent::CrossBorder].into_iter().collect();
+    let mut dataset = orders();
+    dataset.columns.push(column("dna", Some("user.behavior"), KeyClass::Sensitive));
+    // Where the law is not known, the strictest counts.
+    for (place, separate) in [("cn", both), ("eu", SeparateConsents::NONE), ("atlantis", both)] {
+        dataset.jurisdiction = place.to_owned();
+        let grant = permit(&policies, "analyst", "analytics", &dataset);
+        assert_eq!(grant.rows().separate, separate, "{place}");
+        assert_eq!(grant.column("dna"), ColumnRule::Clear);
+        assert_eq!(grant.needs_separate_consent("dna"), !separate.is_empty(), "{place}");
+        assert!(!grant.needs_separate_consent("amount"));
+        let duty = permit(&policies, "officer", "legal_claims", &dataset);
+        assert!(duty.rows().separate.is_empty() && !duty.needs_separate_consent("dna"));
+        let told = policies.explain(&principal(&["analyst"]), &purpose("analytics"), &dataset, NOW);
+        assert_eq!(told.to_string().contains("separate consent"), !separate.is_empty());
+    }
 }
 
 #[test]

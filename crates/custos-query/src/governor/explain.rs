@@ -208,7 +208,12 @@ fn of_column(column: &ExplainedColumn) -> Vec<Row> {
         Some(Unruled::CategoryUnknown) => ": it has no category that is known",
         Some(Unruled::NotPermitted) => ": no rule permits it",
     };
-    ruled(row("column", Some(&column.name), format!("{}{why}", column.shown)), &column.rules)
+    let whom = match column.separate_consent {
+        true => " of those who gave separate consent to sensitive data",
+        false => "",
+    };
+    let says = format!("{}{whom}{why}", column.shown);
+    ruled(row("column", Some(&column.name), says), &column.rules)
 }
 
 fn of_rows(rows: &ExplainedRows) -> Vec<Row> {
@@ -226,6 +231,9 @@ fn of_rows(rows: &ExplainedRows) -> Vec<Row> {
         row("rows", Some("unattributed"), seen(rows.unattributed)),
         row("rows", Some("undated"), seen(rows.undated)),
     ];
+    if !rows.separate.is_empty() {
+        told.push(row("rows", Some("separate consent"), rows.separate.join(", ")));
+    }
     told.extend(ruled(row("retention", Some("shown"), from), &rows.rules));
     told.extend(ruled(row("retention", Some("kept"), kept), &rows.deletion_rules));
     told

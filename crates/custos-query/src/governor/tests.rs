@@ -454,6 +454,28 @@ async fn an_executor_that_is_closed_ends_what_runs_and_starts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_heavy_statement_leaves_light_ones_their_turn() {
+    let partitions = std::thread::available_parallelism().unwrap().get();
+    let world = World::with_rows(i64::try_from(partitions).unwrap() * 300_000).await;
+    let limits = Limits { principal_statements: 1, ..world.little_memory() };
+    let doors = world.doors(limits).await;
+    let mut heavy = doors.run(LARGE[0]).await.unwrap();
+    assert!(heavy.next().await.unwrap().is_ok());
+    // The same principal's next one waits, another principal's does not.
+    let sql = "select count(*) from people";
+    let mut next = Box::pin(doors.rows(sql));
+    assert!(futures::poll!(&mut next).is_pending());
+    let purpose = "functional.service.improve".parse().unwrap();
+    let light = doors.governor.govern(sql, &principal("analyst"), &purpose).await.unwrap();
+    let light: Vec<_> = doors.executor.run(light).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(sorted(&light).len(), 1);
+    assert!(futures::poll!(&mut next).is_pending(), "the heavy one is not over");
+    drop(heavy);
+    assert_eq!(sorted(&next.await.unwrap()).len(), 1);
+    doors.until_free().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_our_own_runtime_runs_a_plan() {
     let world = World::with_rows(10).await;
     let doors = world.doors(world.limits()).await;

@@ -17,7 +17,11 @@ fn visible_without(suppression: u64, tombstones: &[u32]) -> Arc<VisibleSubjects>
         tombstones.iter().collect(),
         Timestamp::from_micros(0),
     );
-    visibility.visible(&"legal_claims".parse().unwrap(), RowBasis::Always, 1_000)
+    visibility.visible(
+        &"legal_claims".parse().unwrap(),
+        custos_consent::RowBasis::Always.into(),
+        1_000,
+    )
 }
 
 fn as_bools(bits: &RowBits, rows: usize) -> Vec<bool> {

@@ -1,5 +1,7 @@
 //! `custos consent`: what people agreed to.
 
+mod signal;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
@@ -62,6 +64,7 @@ pub(super) async fn run(
             ]);
             output::line(table.to_string())
         }
+        ConsentCommand::Signal(args) => signal::run(installation, args).await,
         ConsentCommand::Show { subject, json } => show(installation, subject, *json).await,
     }
 }

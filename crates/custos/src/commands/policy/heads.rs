@@ -61,6 +61,6 @@ impl Heads {
         for (_, of_source) in self.sources.iter().filter(|(notified, _)| told(notified)) {
             subjects |= of_source;
         }
-        Some(self.visibility.people(purpose, rows.basis, &subjects))
+        Some(self.visibility.people(purpose, rows.into(), &subjects))
     }
 }

@@ -6,6 +6,7 @@ use custos_audit::{Action, Entry, Outcome};
 use custos_consent::{ConsentEvent, ConsentState, RowBasis};
 use custos_core::{ErrorKind, Purpose, Timestamp};
 use custos_policy::{Denial, LegalBasis, Principal, Right};
+use custos_query::Asked;
 use serde::Serialize;
 
 use crate::commands::consent::holders_of;
@@ -142,14 +143,17 @@ async fn standing(
     let erased = visibility.is_erased(&subjects);
     let states = visibility.states(purpose, &subjects);
     for dataset in datasets(&installation.contracts().await?)? {
-        let basis = node.basis(&dataset.jurisdiction);
+        let (basis, separate) = policy.asked(node, &dataset.jurisdiction);
         let notified =
             basis == LegalBasis::LegalObligation || policy.covers(&dataset.purposes, purpose);
-        let shown = visibility.is_visible(purpose, basis.rows(), &subjects);
+        let asked = Asked { basis: basis.rows(), separate };
+        let shown = visibility.is_visible(purpose, asked, &subjects);
+        let but_for_separate = visibility.is_visible(purpose, basis.rows().into(), &subjects);
         let why = match (notified, erased, shown) {
             (false, ..) => "people were not told of the purpose at the source",
             (true, _, true) => why_visible(basis.rows()),
             (true, true, false) => "they asked to be erased",
+            (true, false, false) if but_for_separate => "they gave no separate consent",
             (true, false, false) => why_hidden(&states),
         };
         let (source, basis) = (dataset.table.to_string(), basis.as_str());
