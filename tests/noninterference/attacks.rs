@@ -58,6 +58,8 @@ const ALIKE: &[(&str, &str)] = &[
     ("A26", "select min(email), max(email), count(distinct email) from people"),
     ("A26", "select email, subject_id from people where email < 'm' order by email, subject_id"),
     ("A26", "select count(*) from people where email like '%xq7%' or email between 'f' and 'g'"),
+    ("A26", "select count(*) from people where email = '***'"),
+    ("A26", "select count(*) from people where email < '0'"),
     ("A27", "select named_struct('e', email, 'n', note)['e'] as e from people"),
     ("A27", "select make_array(email, page)[1] as e from people"),
     ("A28", "select count(*) from people where note like '%7%'"),

@@ -303,8 +303,11 @@ fn person(rid: u32, number: u32) -> PersonRow {
     let letter = char::from(b'a' + (any % 26) as u8);
     PersonRow {
         rid,
-        email: (!any.is_multiple_of(9))
-            .then(|| format!("{letter}{RAW}{mark}{any}@example.{}", any % 3)),
+        // What is no address is masked as a whole, and then sorts before all raw values.
+        email: (!any.is_multiple_of(9)).then(|| match any % 5 {
+            0 => format!("{letter}{RAW}{mark}{any} is no address"),
+            _ => format!("{letter}{RAW}{mark}{any}@example.{}", any % 3),
+        }),
         page: Some(format!("https://{RAW}{mark}.example/{number}")),
         member: (!any.is_multiple_of(11)).then(|| format!("{RAW}M-{}", any % 90)),
         note: (!any.is_multiple_of(3)).then(|| format!("{RAW} called about {number}")),

@@ -229,6 +229,10 @@ impl World {
         let doors = Doors { governor, executor: Arc::new(executor), audit };
         for asker in Asker::ALL {
             for table in ["people", "orders", "events"] {
+                // So that of some files nothing was decided before.
+                if (asker, table) == (Asker::Marketer, "people") {
+                    continue;
+                }
                 // What it answers is not looked at: the state is one that was left since.
                 let _before = doors.ask(asker, &format!("select count(*) from {table}")).await;
             }
