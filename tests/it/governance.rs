@@ -157,3 +157,15 @@ fn what_a_browser_signals_counts_at_once_and_grants_only_by_authority() {
         .fails(3, &["`no.such` is not a purpose"]);
     custos.healthy();
 }
+
+#[test]
+fn every_shipped_model_answers_within_the_limits_of_an_installation() {
+    let custos = Custos::shop();
+    for file in std::fs::read_dir(custos_testkit::workspace_root().join("sql")).expect("models") {
+        let file = file.expect("a model").file_name();
+        let model = file.to_str().expect("a name").trim_end_matches(".sql");
+        let counted =
+            custos.sql("analyst", "analytics", &format!("select count(*) as n from {model}"));
+        assert_eq!(counted.len(), 1, "{model}");
+    }
+}

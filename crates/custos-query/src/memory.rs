@@ -11,12 +11,17 @@ use datafusion::execution::memory_pool::{
 use crate::budget::Budget;
 use crate::shortage::Shortages;
 
+/// What an operator may have of the memory while others leave it, as one in so many.
+const PART: usize = 16;
+
 /// A statement's memory, all of it taken from what its principal has.
 ///
 /// Half of it is divided evenly between the operators that can spill. The other half stays with
 /// those that cannot, such as the merge of what was spilled: an even division of everything, as
 /// the engine's own pool makes it, lets sorts take what they need to write themselves out, and
-/// then fail.
+/// then fail. A plan of many operators leaves each an even part that is less than it needs even to
+/// spill, while most of them hold nothing: each may have a [`PART`] as long as all that spill are
+/// within their half.
 #[derive(Debug)]
 pub(crate) struct StatementMemory {
     bytes_max: usize,
@@ -31,6 +36,8 @@ struct State {
     spilling: usize,
     /// Bytes of all operators.
     taken: usize,
+    /// Bytes of those that can spill.
+    taken_spilling: usize,
 }
 
 impl StatementMemory {
@@ -46,22 +53,26 @@ impl StatementMemory {
     /// Takes bytes of the statement's own, if they are left to this operator.
     fn take(&self, reservation: &MemoryReservation, bytes: usize) -> bool {
         let mut state = self.state();
-        let share = match reservation.consumer().can_spill() {
-            true => self.bytes_max / 2 / state.spilling.max(1),
-            false => self.bytes_max,
-        };
         let of_operator = reservation.size().saturating_add(bytes);
         let of_all = state.taken.saturating_add(bytes);
-        let fits = of_operator <= share && of_all <= self.bytes_max;
+        let can_spill = reservation.consumer().can_spill();
+        let of_spilling = state.taken_spilling.saturating_add(if can_spill { bytes } else { 0 });
+        let half = self.bytes_max / 2;
+        let is_even_part = of_operator <= half / state.spilling.max(1);
+        let is_left = of_operator <= self.bytes_max / PART && of_spilling <= half;
+        let fits = of_all <= self.bytes_max && (!can_spill || is_even_part || is_left);
         if fits {
-            state.taken = of_all;
+            (state.taken, state.taken_spilling) = (of_all, of_spilling);
         }
         fits
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn give_back(&self, reservation: &MemoryReservation, bytes: usize) {
         let mut state = self.state();
         state.taken = state.taken.saturating_sub(bytes);
+        if reservation.consumer().can_spill() {
+            state.taken_spilling = state.taken_spilling.saturating_sub(bytes);
+        }
     }
 }
 
@@ -89,13 +100,18 @@ impl MemoryPool for StatementMemory {
         }
     }
 
-    fn grow(&self, _reservation: &MemoryReservation, additional: usize) {
-        self.state().taken += additional;
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        let mut state = self.state();
+        state.taken += additional;
+        if reservation.consumer().can_spill() {
+            state.taken_spilling += additional;
+        }
+        drop(state);
         self.principal.take_anyway(additional as u64);
     }
 
-    fn shrink(&self, _reservation: &MemoryReservation, shrink: usize) {
-        self.give_back(shrink);
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.give_back(reservation, shrink);
         self.principal.give_back(shrink as u64);
     }
 
@@ -104,7 +120,7 @@ impl MemoryPool for StatementMemory {
         let busy = match self.take(reservation, additional) {
             true if self.principal.take(additional as u64) => return Ok(()),
             true => {
-                self.give_back(additional);
+                self.give_back(reservation, additional);
                 true
             }
             false => false,
@@ -147,6 +163,25 @@ mod tests {
         drop(second);
         first.try_grow(10).unwrap();
         drop((first, merge));
+        assert_eq!((process.taken(), pool.reserved()), (0, 0));
+    }
+
+    #[test]
+    fn among_many_operators_one_may_have_what_the_others_leave() {
+        let process = Arc::new(Budget::new(1_000));
+        let pool = pool(320, &process);
+        let operator = |name: &str| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
+        // An even part is 160 / 40.
+        let mut operators: Vec<_> = (0..40).map(|at| operator(&at.to_string())).collect();
+        for operator in &operators[..8] {
+            operator.try_grow(20).unwrap();
+            assert!(operator.try_grow(1).is_err(), "a sixteenth");
+        }
+        assert!(operators[8].try_grow(5).is_err(), "the half of those that spill is taken");
+        operators[8].try_grow(4).unwrap();
+        drop(operators.remove(0));
+        operators[7].try_grow(5).unwrap();
+        drop(operators);
         assert_eq!((process.taken(), pool.reserved()), (0, 0));
     }
 

@@ -25,7 +25,7 @@ use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator,
     SubqueryAlias, ident, lit, when,
@@ -96,7 +96,7 @@ pub(crate) fn over_people(
     let options = state.config_options();
     let analyzed = state.analyzer().execute_and_check(plan, options, |_, _| ());
     let analyzed = analyzed.map_err(QueryError::from_planning)?;
-    let guard = Guard { people_min, state };
+    let guard = Guard { people_min, state, of_model: false };
     guard.above(&analyzed).map_err(|refusal| match refusal {
         Refusal::Statement(why) => QueryError::TotalsOnly { people_min, why },
         Refusal::Internal => QueryError::Internal,
@@ -112,16 +112,29 @@ pub(crate) fn mark(plan: LogicalPlan, table: &str) -> Result<LogicalPlan, QueryE
     marked.map_err(|_| QueryError::Internal)
 }
 
-/// Whether this is a published table whose rows are about people.
-fn is_about_people(named: &SubqueryAlias) -> bool {
-    let is_marked =
-        named.alias.catalog() == Some(CATALOG) && named.alias.schema() == Some(PUBLISHED);
-    is_marked && named.schema.has_column_with_unqualified_name(PERSON)
+/// Whether this is a published table.
+fn is_marked(named: &SubqueryAlias) -> bool {
+    named.alias.catalog() == Some(CATALOG) && named.alias.schema() == Some(PUBLISHED)
 }
 
+/// Whether this is a published table whose rows are about people.
+fn is_about_people(named: &SubqueryAlias) -> bool {
+    is_marked(named) && named.schema.has_column_with_unqualified_name(PERSON)
+}
+
+#[derive(Clone, Copy)]
 struct Guard<'a> {
     people_min: u32,
     state: &'a SessionState,
+    /// Whether the aggregate is that of a model, whose author chose what it computes of whom; it
+    /// has to hold back small groups all the same.
+    of_model: bool,
+}
+
+/// A total's people: those who have a value, of the rows that pass.
+struct Counted {
+    value: Option<Expr>,
+    filter: Option<Expr>,
 }
 
 /// A plan below a total, with a column more for each published table, which tells the person.
@@ -152,6 +165,11 @@ impl Guard<'_> {
         }
         match plan {
             LogicalPlan::Aggregate(aggregate) => self.total(aggregate),
+            LogicalPlan::SubqueryAlias(named) if is_marked(named) && !is_about_people(named) => {
+                let of_model = Self { of_model: true, ..*self };
+                let shown = LogicalPlanBuilder::from(of_model.above(&named.input)?);
+                Ok(shown.alias(named.alias.clone())?.build()?)
+            }
             LogicalPlan::Projection(_)
             | LogicalPlan::Filter(_)
             | LogicalPlan::Sort(_)
@@ -180,9 +198,12 @@ impl Guard<'_> {
         for group in &aggregate.group_expr {
             self.check(group, &below)?;
         }
-        let mut valued = Vec::new();
+        let mut counted = Vec::new();
         for total in &aggregate.aggr_expr {
-            valued.extend(argument_columns(total, &below)?);
+            counted.extend(self.counted(total, &below)?);
+        }
+        if counted.is_empty() {
+            counted.push(Counted { value: None, filter: None });
         }
         let people = below.people();
         if people.is_empty() {
@@ -190,17 +211,12 @@ impl Guard<'_> {
         }
         let mut counts = Vec::new();
         for person in &people {
-            if valued.is_empty() {
-                counts.push(distinct(person.clone(), None)?);
-            }
-            for value in &valued {
-                counts.push(distinct(person.clone(), Some(value.clone()))?);
-            }
+            counts.extend(counted.iter().map(|counted| distinct(person.clone(), counted)));
         }
         let names: Vec<String> = (0..counts.len()).map(|at| format!("__people_{at}")).collect();
         let counts = counts.into_iter().zip(&names).map(|(count, name)| count.alias(name));
         let totals = aggregate.aggr_expr.iter().cloned().chain(counts);
-        let counted = LogicalPlan::Aggregate(Aggregate::try_new(
+        let with_people = LogicalPlan::Aggregate(Aggregate::try_new(
             Arc::new(below.plan),
             aggregate.group_expr.clone(),
             totals.collect(),
@@ -211,7 +227,7 @@ impl Guard<'_> {
             all => least(all.iter().map(ident).collect()),
         };
         let keys = wanted.iter().take(aggregate.group_expr.len()).cloned();
-        self.hold_back(counted, fewest, (keys.collect(), wanted))
+        self.hold_back(with_people, fewest, (keys.collect(), wanted))
     }
 
     /// Leaves out the groups of too few people, and if there are any the next larger one.
@@ -239,6 +255,61 @@ impl Guard<'_> {
         let is_shown = small_in_all.clone().eq(lit(0_i64)).or(beyond.gt(small_in_all + lit(1_i64)));
         let shown = LogicalPlanBuilder::from(ranked).filter(is_small.is_false().and(is_shown))?;
         Ok(shown.project(wanted)?.build()?)
+    }
+
+    /// Whose values a total is over, for each of its arguments.
+    fn counted(&self, total: &Expr, below: &Below) -> Result<Vec<Counted>, Refusal> {
+        let total = match total {
+            Expr::Alias(alias) => &*alias.expr,
+            other => other,
+        };
+        let Expr::AggregateFunction(function) = total else { return Err(Refusal::Internal) };
+        let (name, params) = (function.func.name(), &function.params);
+        if !TOTALS.contains(&name) {
+            return refused(format!("`{name}` can tell the value of one row"));
+        }
+        if params.filter.is_some() && !self.of_model {
+            return refused(format!("`{name}` has a FILTER: use WHERE"));
+        }
+        if !params.order_by.is_empty() || (params.distinct && name != "count") {
+            return refused(format!("`{name}` has a DISTINCT or ORDER BY"));
+        }
+        let filter = params.filter.as_deref();
+        let mut counted = Vec::new();
+        for argument in &params.args {
+            let value = match self.value(argument, name, below)? {
+                None if filter.is_none() => continue,
+                value => value,
+            };
+            counted.push(Counted { value, filter: filter.cloned() });
+        }
+        Ok(counted)
+    }
+
+    /// What of an argument must be there for somebody to count; nothing of a constant.
+    fn value(&self, argument: &Expr, of: &str, below: &Below) -> Result<Option<Expr>, Refusal> {
+        if matches!(argument, Expr::Literal(..)) {
+            return Ok(None);
+        }
+        if self.of_model {
+            return Ok(Some(argument.clone()));
+        }
+        let inner = match argument {
+            Expr::Cast(cast)
+                if never_fails(
+                    &cast.expr.get_type(below.plan.schema())?,
+                    cast.field.data_type(),
+                ) =>
+            {
+                &*cast.expr
+            }
+            other => other,
+        };
+        match bare(inner).map(|column| below.kind(column)).transpose()? {
+            Some(Kind::Plain) => Ok(Some(inner.clone())),
+            Some(Kind::Id) if of == "count" => Ok(Some(inner.clone())),
+            _ => refused(format!("`{of}` is not over a column of a published table")),
+        }
     }
 
     /// Follows a plan below a total down to its published tables.
@@ -279,8 +350,9 @@ impl Guard<'_> {
             }
             LogicalPlan::Filter(filter) => {
                 let below = self.below(&filter.input, tables)?;
-                self.check(&filter.predicate, &below)?;
-                let plan = LogicalPlanBuilder::from(below.plan).filter(filter.predicate.clone())?;
+                let predicate = self.simplified(&filter.predicate, &below)?;
+                self.check(&predicate, &below)?;
+                let plan = LogicalPlanBuilder::from(below.plan).filter(predicate)?;
                 Ok(Below { plan: plan.build()?, kinds: below.kinds })
             }
             LogicalPlan::Join(join) => {
@@ -323,6 +395,9 @@ impl Guard<'_> {
 
     /// Refuses an expression below a total that could fail, or tell one person from others.
     fn check(&self, expr: &Expr, below: &Below) -> Result<(), Refusal> {
+        if self.of_model {
+            return Ok(());
+        }
         let mut refusal = None;
         expr.apply(|part| {
             if self.is_constant(part) {
@@ -381,15 +456,25 @@ impl Guard<'_> {
         Some(Refusal::Statement(why))
     }
 
+    /// The same expression, in which values that are known are computed, and columns are compared
+    /// as they are: `at >= now() - interval '1 day'` converts the column to the type of the other side.
+    fn simplified(&self, expr: &Expr, below: &Below) -> Result<Expr, Refusal> {
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::clone(below.plan.schema()))
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .with_current_time()
+            .build();
+        Ok(ExprSimplifier::new(context).simplify(expr.clone())?)
+    }
+
     /// Whether an expression is a value that is known before a row is read.
     fn is_constant(&self, expr: &Expr) -> bool {
         if !expr.column_refs().is_empty() || has_subquery(expr) {
             return false;
         }
-        let properties = self.state.execution_props();
         let context = SimplifyContext::builder()
             .with_config_options(Arc::clone(self.state.config_options()))
-            .with_query_execution_start_time(properties.query_execution_start_time)
+            .with_current_time()
             .build();
         let simplified = ExprSimplifier::new(context).simplify(expr.clone());
         simplified.is_ok_and(|expr| matches!(expr, Expr::Literal(..)))
@@ -435,55 +520,19 @@ impl Below {
     }
 }
 
-/// The columns whose values a total is over.
-fn argument_columns(total: &Expr, below: &Below) -> Result<Vec<Expr>, Refusal> {
-    let total = match total {
-        Expr::Alias(alias) => &*alias.expr,
-        other => other,
-    };
-    let Expr::AggregateFunction(function) = total else { return Err(Refusal::Internal) };
-    let (name, params) = (function.func.name(), &function.params);
-    if !TOTALS.contains(&name) {
-        return refused(format!("`{name}` can tell the value of one row"));
-    }
-    if params.filter.is_some() {
-        return refused(format!("`{name}` has a FILTER: use WHERE"));
-    }
-    if !params.order_by.is_empty() || (params.distinct && name != "count") {
-        return refused(format!("`{name}` has a DISTINCT or ORDER BY"));
-    }
-    let mut columns = Vec::new();
-    for argument in &params.args {
-        if matches!(argument, Expr::Literal(..)) {
-            continue;
-        }
-        let inner = match argument {
-            Expr::Cast(cast)
-                if never_fails(
-                    &cast.expr.get_type(below.plan.schema())?,
-                    cast.field.data_type(),
-                ) =>
-            {
-                &*cast.expr
-            }
-            other => other,
-        };
-        let kind = bare(inner).map(|column| below.kind(column)).transpose()?;
-        match kind {
-            Some(Kind::Plain) => columns.push(inner.clone()),
-            Some(Kind::Id) if name == "count" => columns.push(inner.clone()),
-            _ => return refused(format!("`{name}` is not over a column of a published table")),
-        }
-    }
-    Ok(columns)
-}
-
-/// How many different people there are, of those who have a value.
-fn distinct(person: Expr, with: Option<Expr>) -> Result<Expr, Refusal> {
-    let filter = with.map(|value| Box::new(value.is_not_null()));
-    let count =
-        AggregateFunction::new_udf(count_udaf(), vec![person], true, filter, Vec::new(), None);
-    Ok(Expr::AggregateFunction(count))
+/// How many different people a total is over.
+fn distinct(person: Expr, counted: &Counted) -> Expr {
+    let has_value = counted.value.clone().map(Expr::is_not_null);
+    let filter = conjunction(has_value.into_iter().chain(counted.filter.clone()));
+    let count = AggregateFunction::new_udf(
+        count_udaf(),
+        vec![person],
+        true,
+        filter.map(Box::new),
+        Vec::new(),
+        None,
+    );
+    Expr::AggregateFunction(count)
 }
 
 /// The column that an expression is, by whatever name.
@@ -539,8 +588,13 @@ const fn is_total(operator: Operator) -> bool {
 
 /// Whether each value of a type has one in the other.
 fn never_fails(from: &DataType, to: &DataType) -> bool {
-    let is_text = |of: &DataType| of.is_string();
-    is_text(to)
+    if let (DataType::Decimal128(digits, scale), DataType::Decimal128(more, finer)) = (from, to) {
+        // As many digits before the point, and after it.
+        return finer >= scale
+            && i16::from(*more) - i16::from(*finer) >= i16::from(*digits) - i16::from(*scale);
+    }
+    let has_text = from.is_numeric() || from.is_string() || *from == DataType::Boolean;
+    (to.is_string() && has_text)
         || from == to
         || (from.is_integer() && to.is_floating())
         || (from.is_signed_integer() && *to == DataType::Int64)

@@ -151,6 +151,15 @@ impl World {
             tables: vec![spec().name().clone()],
         };
         catalog.views.insert("people".to_owned(), view);
+        let view = View {
+            sql:
+                "select case when n < 5 then 'new' when n < 20 then 'young' else 'old' end as age, \
+                  count(*) filter (where n >= 0) as many from customer.people group by age"
+                    .to_owned(),
+            views: vec!["people".to_owned()],
+            tables: Vec::new(),
+        };
+        catalog.views.insert("counted".to_owned(), view);
         let clock = || Arc::<FakeClock>::clone(&self.clock);
         let (policy, keys) = (Arc::clone(&self.policy), Arc::clone(&self.keys));
         let governor = Governor::new(policy, catalog, keys, clock(), limits).unwrap();

@@ -54,6 +54,9 @@ const SHOWN: &[(&str, &[&str])] = &[
     ),
     ("with few as (select g, n from people where n < 30) select count(*) * 2 from few f", &["60"]),
     ("select count(*) from people where n < 5 or g is null or lower(canary_text) = 'x'", &[]),
+    ("select count(*) from people where n < 5 + 10 and cast(n as double) < 1e3", &["15"]),
+    // A model without people of its own, of which one group is of five people.
+    ("select age, many from counted", &["old,2980"]),
     ("select avg(n) from people where n between 0 and 9", &["4.5"]),
     ("select 1 + 1", &["2"]),
 ];
@@ -85,6 +88,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("select count(*) from (select n from people limit 5) t", "LIMIT"),
     ("select count(*) from (select n from people order by n limit 50) t", "LIMIT"),
     ("select count(*) from (select distinct g from people) t", "DISTINCT"),
+    ("select sum(many) from counted", "aggregate of an"),
     ("select avg(c) from (select g, count(*) as c from people group by g) t", "aggregate of an"),
     ("select count(*) from people where n > (select avg(n) from people)", "another expression"),
     ("select count(*) from people where n in (select n from people)", "another expression"),
