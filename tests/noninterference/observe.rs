@@ -135,12 +135,13 @@ fn cells(batches: &[RecordBatch]) -> Vec<Vec<Cell>> {
 }
 
 fn order(one: &[Cell], other: &[Cell]) -> Ordering {
-    let exact = |row: &[Cell]| -> Vec<String> {
+    // A number is told apart from what is none in the same place.
+    let exact = |row: &[Cell]| -> Vec<Option<String>> {
         let text = |cell: &Cell| match cell {
             Cell::Other(text) => Some(text.clone()),
             Cell::Float(_) => None,
         };
-        row.iter().filter_map(text).collect()
+        row.iter().map(text).collect()
     };
     let float = |cell: &Cell| match cell {
         Cell::Float(float) => *float,
