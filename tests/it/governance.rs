@@ -127,7 +127,7 @@ fn who_may_not_act_for_a_purpose_gets_no_row() {
 }
 
 #[test]
-fn what_a_browser_signals_counts_at_once_and_grants_only_by_authority() {
+fn what_a_browser_refuses_counts_at_once() {
     const ANA: &str = "customer_id@pos:M-ANA";
     let custos = Custos::shop();
     let text = r#"{"gpc": ["analytics"], "opt_outs": {"SaleOptOut": ["marketing"]}}"#;
@@ -156,16 +156,4 @@ fn what_a_browser_signals_counts_at_once_and_grants_only_by_authority() {
         .run(&["consent", "signal", "--subject", ANA, "--rules", unknown, "--gpc"])
         .fails(3, &["`no.such` is not a purpose"]);
     custos.healthy();
-}
-
-#[test]
-fn every_shipped_model_answers_within_the_limits_of_an_installation() {
-    let custos = Custos::shop();
-    for file in std::fs::read_dir(custos_testkit::workspace_root().join("sql")).expect("models") {
-        let file = file.expect("a model").file_name();
-        let model = file.to_str().expect("a name").trim_end_matches(".sql");
-        let counted =
-            custos.sql("analyst", "analytics", &format!("select count(*) as n from {model}"));
-        assert_eq!(counted.len(), 1, "{model}");
-    }
 }

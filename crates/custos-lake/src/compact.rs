@@ -34,7 +34,7 @@ const PART_BATCH: usize = 65_536;
 /// How compacted files are laid out.
 ///
 /// The defaults were chosen by `cargo xtask bench layout`, whose figures are in the README. Files of a
-/// quarter of a million rows have erasing one person write four times as much, and are read no
+/// quarter of a million rows have erasing one person write four times as much, and are read hardly
 /// faster; smaller row groups than these cost a whole scan a tenth to a quarter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {

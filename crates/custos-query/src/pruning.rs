@@ -113,7 +113,8 @@ pub(crate) fn is_prunable(filter: &Expr, schema: &Schema, is_clear: &dyn Fn(&str
     }
 }
 
-const fn is_comparison(operator: Operator) -> bool {
+/// Operators that compare two values.
+pub(crate) const fn is_comparison(operator: Operator) -> bool {
     matches!(
         operator,
         Operator::Eq

@@ -9,14 +9,15 @@
 //!
 //! What this does not stop are differences of statements with different filters; that takes noise.
 //! It makes them hard to aim: nobody can be named by an id in a filter, a value that is totalled is
-//! one of a table and not computed for some rows only, and nothing below a total can fail on one.
+//! one of a table and not computed for some rows only, and nothing below a total can fail on one
+//! but the truncation of a date that nobody lives in.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinType, TableReference};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, TableReference};
 use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 use datafusion::functions::core::expr_fn::least;
@@ -34,6 +35,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use crate::QueryError;
 use crate::governor::{CATALOG, PUBLISHED};
+use crate::pruning::is_comparison;
 
 /// Totals in which no value of one row can be told.
 const TOTALS: [&str; 12] = [
@@ -51,7 +53,8 @@ const TOTALS: [&str; 12] = [
     "regr_count",
 ];
 
-/// Functions below a total, none of which fails whatever its arguments.
+/// Functions below a total. None fails, but those of dates on instants before 1678 and after 2261,
+/// which the engine counts in nanoseconds.
 const FUNCTIONS: [&str; 13] = [
     "btrim",
     "ceil",
@@ -71,7 +74,7 @@ const FUNCTIONS: [&str; 13] = [
 /// What holds an answer back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The statement asks for more than totals; in words, to follow "since".
+    /// The statement asks for more than totals; in words, to follow "and".
     Statement(String),
     /// A defect of ours.
     Internal,
@@ -131,9 +134,9 @@ struct Guard<'a> {
     of_model: bool,
 }
 
-/// A total's people: those who have a value, of the rows that pass.
+/// A total's people: those of the rows that pass who have every value that it is over.
 struct Counted {
-    value: Option<Expr>,
+    values: Vec<Expr>,
     filter: Option<Expr>,
 }
 
@@ -200,10 +203,14 @@ impl Guard<'_> {
         }
         let mut counted = Vec::new();
         for total in &aggregate.aggr_expr {
-            counted.extend(self.counted(total, &below)?);
+            // Who has a value is among those of all rows: a total over all rows asks no more.
+            let of_total = self.counted(total, &below)?;
+            counted.extend(
+                (of_total.filter.is_some() || !of_total.values.is_empty()).then_some(of_total),
+            );
         }
         if counted.is_empty() {
-            counted.push(Counted { value: None, filter: None });
+            counted.push(Counted { values: Vec::new(), filter: None });
         }
         let people = below.people();
         if people.is_empty() {
@@ -253,12 +260,22 @@ impl Guard<'_> {
         let ranked = LogicalPlanBuilder::window_plan(ranked, [small, place])?;
         let beyond = place_of_group.cast_to(&DataType::Int64, ranked.schema())?;
         let is_shown = small_in_all.clone().eq(lit(0_i64)).or(beyond.gt(small_in_all + lit(1_i64)));
-        let shown = LogicalPlanBuilder::from(ranked).filter(is_small.is_false().and(is_shown))?;
-        Ok(shown.project(wanted)?.build()?)
+        let is_shown = is_small.is_false().and(is_shown);
+        // The engine may join a HAVING to this filter, and compute it of groups that do not pass.
+        // They are null by then, so that what fails on a total tells of no total held back.
+        let mut shown = Vec::new();
+        for column in wanted {
+            let Expr::Column(Column { relation, name, .. }) = column.clone() else {
+                return Err(Refusal::Internal);
+            };
+            let value = when(is_shown.clone(), column).end()?;
+            shown.push(value.alias_qualified(relation, name));
+        }
+        Ok(LogicalPlanBuilder::from(ranked).filter(is_shown)?.project(shown)?.build()?)
     }
 
-    /// Whose values a total is over, for each of its arguments.
-    fn counted(&self, total: &Expr, below: &Below) -> Result<Vec<Counted>, Refusal> {
+    /// Whom a total is over.
+    fn counted(&self, total: &Expr, below: &Below) -> Result<Counted, Refusal> {
         let total = match total {
             Expr::Alias(alias) => &*alias.expr,
             other => other,
@@ -274,16 +291,11 @@ impl Guard<'_> {
         if !params.order_by.is_empty() || (params.distinct && name != "count") {
             return refused(format!("`{name}` has a DISTINCT or ORDER BY"));
         }
-        let filter = params.filter.as_deref();
-        let mut counted = Vec::new();
+        let mut values = Vec::new();
         for argument in &params.args {
-            let value = match self.value(argument, name, below)? {
-                None if filter.is_none() => continue,
-                value => value,
-            };
-            counted.push(Counted { value, filter: filter.cloned() });
+            values.extend(self.value(argument, name, below)?);
         }
-        Ok(counted)
+        Ok(Counted { values, filter: params.filter.as_deref().cloned() })
     }
 
     /// What of an argument must be there for somebody to count; nothing of a constant.
@@ -350,7 +362,7 @@ impl Guard<'_> {
             }
             LogicalPlan::Filter(filter) => {
                 let below = self.below(&filter.input, tables)?;
-                let predicate = self.simplified(&filter.predicate, &below)?;
+                let predicate = self.simplified(&filter.predicate, below.plan.schema())?;
                 self.check(&predicate, &below)?;
                 let plan = LogicalPlanBuilder::from(below.plan).filter(predicate)?;
                 Ok(Below { plan: plan.build()?, kinds: below.kinds })
@@ -458,9 +470,9 @@ impl Guard<'_> {
 
     /// The same expression, in which values that are known are computed, and columns are compared
     /// as they are: `at >= now() - interval '1 day'` converts the column to the type of the other side.
-    fn simplified(&self, expr: &Expr, below: &Below) -> Result<Expr, Refusal> {
+    fn simplified(&self, expr: &Expr, schema: &DFSchemaRef) -> Result<Expr, Refusal> {
         let context = SimplifyContext::builder()
-            .with_schema(Arc::clone(below.plan.schema()))
+            .with_schema(Arc::clone(schema))
             .with_config_options(Arc::clone(self.state.config_options()))
             .with_current_time()
             .build();
@@ -472,11 +484,7 @@ impl Guard<'_> {
         if !expr.column_refs().is_empty() || has_subquery(expr) {
             return false;
         }
-        let context = SimplifyContext::builder()
-            .with_config_options(Arc::clone(self.state.config_options()))
-            .with_current_time()
-            .build();
-        let simplified = ExprSimplifier::new(context).simplify(expr.clone());
+        let simplified = self.simplified(expr, &Arc::new(DFSchema::empty()));
         simplified.is_ok_and(|expr| matches!(expr, Expr::Literal(..)))
     }
 }
@@ -522,8 +530,8 @@ impl Below {
 
 /// How many different people a total is over.
 fn distinct(person: Expr, counted: &Counted) -> Expr {
-    let has_value = counted.value.clone().map(Expr::is_not_null);
-    let filter = conjunction(has_value.into_iter().chain(counted.filter.clone()));
+    let has_values = counted.values.iter().cloned().map(Expr::is_not_null);
+    let filter = conjunction(has_values.chain(counted.filter.clone()));
     let count = AggregateFunction::new_udf(
         count_udaf(),
         vec![person],
@@ -572,18 +580,12 @@ fn reads_nothing(plan: &LogicalPlan) -> Result<bool, Refusal> {
 const fn is_total(operator: Operator) -> bool {
     matches!(
         operator,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::And
+        Operator::And
             | Operator::Or
             | Operator::IsDistinctFrom
             | Operator::IsNotDistinctFrom
             | Operator::StringConcat
-    )
+    ) || is_comparison(operator)
 }
 
 /// Whether each value of a type has one in the other.

@@ -29,6 +29,23 @@ const SHOWN: &[(&str, &[&str])] = &[
         "select g, count(*) as c from people where n < 995 group by g having count(*) > 8 order by g limit 3",
         &["1,10", "2,10", "3,10"],
     ),
+    // What fails on a group that is held back tells its total.
+    (
+        "select g, count(*) as c from people where n < 995 group by g \
+         having 1 / (count(*) - 9) < 5 order by g limit 1",
+        &["1,10"],
+    ),
+    (
+        "select g, 1 / (count(*) - 9) as c from people where n < 995 group by g order by g limit 1",
+        &["1,1"],
+    ),
+    // Fifteen people have the one value and fifteen the other, and five have both.
+    (
+        "select regr_count(a.n, b.n) from (select person_id, n from people where n < 15) a \
+         full join (select person_id, n from people where n between 10 and 24) b \
+         on a.person_id = b.person_id",
+        &[],
+    ),
     ("select g from people where n < 1000 and g < 2 group by g", &["0", "1"]),
     (
         "select sum(n), count(distinct person_id), min_of from (select n, person_id, 1 as min_of from \

@@ -418,8 +418,12 @@ async fn two_histories_never_become_one_chain() {
 }
 
 /// What a kill between the lake's answer and the store's note of it leaves.
-/// Puts an increment as if the process was killed before it could be noted.
-async fn put_without_noting(shop: &Shop) {
+/// A store of which an increment was put as if the process was killed before it could be noted.
+async fn with_an_increment_not_noted() -> Shop {
+    let shop = Shop::new().await;
+    shop.store.lease_subjects(1).await.unwrap();
+    shop.snapshots.secure().await.unwrap();
+    shop.store.lease_subjects(1).await.unwrap();
     // Temporary tables belong to a connection; there is one writer.
     for text in [
         "CREATE TEMP TABLE kept_change AS SELECT * FROM change",
@@ -438,15 +442,12 @@ async fn put_without_noting(shop: &Shop) {
         query(text).execute(shop.store.writers()).await.unwrap();
     }
     shop.snapshots.note_pending(&pending).await.unwrap();
+    shop
 }
 
 #[tokio::test]
 async fn an_increment_that_was_put_but_not_noted_is_taken_up() {
-    let shop = Shop::new().await;
-    shop.store.lease_subjects(1).await.unwrap();
-    shop.snapshots.secure().await.unwrap();
-    shop.store.lease_subjects(1).await.unwrap();
-    put_without_noting(&shop).await;
+    let shop = with_an_increment_not_noted().await;
     let put = shop.names().await;
     shop.store.lease_subjects(1).await.unwrap();
     shop.snapshots.secure().await.unwrap();
@@ -458,11 +459,7 @@ async fn an_increment_that_was_put_but_not_noted_is_taken_up() {
 
 #[tokio::test]
 async fn an_increment_that_is_older_than_the_full_copy_before_it_takes_nothing_back() {
-    let shop = Shop::new().await;
-    shop.store.lease_subjects(1).await.unwrap();
-    shop.snapshots.secure().await.unwrap();
-    shop.store.lease_subjects(1).await.unwrap();
-    put_without_noting(&shop).await;
+    let shop = with_an_increment_not_noted().await;
     shop.store.lease_subjects(1).await.unwrap();
     // It holds more than the increment of which nobody knows yet, and has a lower number.
     assert!(shop.snapshots.copy_fully().await.unwrap());

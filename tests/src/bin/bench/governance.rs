@@ -19,8 +19,8 @@ use crate::events::{self, SUBJECTS};
 use crate::plain::Plain;
 use crate::queries::{self, QUERIES};
 use crate::report::{RUNS, Report, median, timed};
-use crate::storage::{batches, collect, rows, somebody};
-use crate::world::{World, commit};
+use crate::storage::{collect, load, rows, somebody};
+use crate::world::World;
 
 /// Shares of people who are denied, in thousandths.
 const DENIED: [u64; 4] = [0, 1, 500, 990];
@@ -56,13 +56,7 @@ pub(crate) async fn run(report: &Report) -> Result<()> {
     let rows = rows()?;
     let world = World::new().await?;
     let table = world.lake.table(Arc::new(events::spec("landing.events")?)).await?;
-    for from in (0..rows).step_by(1_000_000) {
-        let mut writer = table.writer();
-        for batch in batches(&table, from..rows.min(from + 1_000_000), rows)? {
-            writer.write(&batch).await?;
-        }
-        commit(&table, writer.finish().await?).await?;
-    }
+    load(&table, rows).await?;
     compare(report, "loaded_", &world, &table).await?;
     let grant = world.grant(MaintenanceJob::Compaction, &table);
     if let Some(sorted) = table.sort(&grant, Layout::default()).await?

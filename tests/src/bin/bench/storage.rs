@@ -74,18 +74,24 @@ pub(crate) async fn run_erasure(report: &Report) -> Result<()> {
     let rows = rows()?;
     let world = World::new().await?;
     let table = world.lake.table(Arc::new(events::spec("landing.events")?)).await?;
-    for from in (0..rows).step_by(FILE_ROWS as usize) {
-        let mut writer = table.writer();
-        for batch in batches(&table, from..rows.min(from + FILE_ROWS), rows)? {
-            writer.write(&batch).await?;
-        }
-        commit(&table, writer.finish().await?).await?;
-    }
+    load(&table, rows).await?;
     sort(report, &world, &table, rows).await?;
     let sorted = Plain::new(world.path("sorted"))?;
     let grant = world.grant(MaintenanceJob::Compaction, &table);
     sorted.mirror(&table, Access::Maintenance(&grant)).await?;
     erase(report, &world, &table, &sorted, &mut Others::start()?).await
+}
+
+/// Writes all rows as they come.
+pub(crate) async fn load(table: &Table, rows: u64) -> Result<()> {
+    for from in (0..rows).step_by(FILE_ROWS as usize) {
+        let mut writer = table.writer();
+        for batch in batches(table, from..rows.min(from + FILE_ROWS), rows)? {
+            writer.write(&batch).await?;
+        }
+        commit(table, writer.finish().await?).await?;
+    }
+    Ok(())
 }
 
 /// Writes each file twice, sealed and plain, one after the other.
