@@ -9,6 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 
+use crate::catalogue::Reads;
 use crate::mutants::{self, Mutant};
 use crate::{QueryError, scan};
 
@@ -32,13 +33,14 @@ pub(crate) fn function(name: &str) -> bool {
     !FUNCTIONS_WITHHELD.contains(&name) || mutants::is_on(Mutant::EveryFunction)
 }
 
-/// Refuses a plan that does something else than read governed tables.
-pub(crate) fn logical(plan: &LogicalPlan) -> Result<(), QueryError> {
+/// Refuses a plan that does something else than read what it says it reads: governed tables, or the
+/// tables of a session that has only those of the catalogue.
+pub(crate) fn logical(plan: &LogicalPlan, reads: Reads) -> Result<(), QueryError> {
     let mut nodes = 0;
     let mut refusal = None;
     let visited = plan.apply_with_subqueries(|node| {
         nodes += 1;
-        refusal = refuse(node).or((nodes > NODES_MAX).then_some(QueryError::TooComplex));
+        refusal = refuse(node, reads).or((nodes > NODES_MAX).then_some(QueryError::TooComplex));
         Ok(if refusal.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
     match (visited, refusal) {
@@ -48,8 +50,13 @@ pub(crate) fn logical(plan: &LogicalPlan) -> Result<(), QueryError> {
     }
 }
 
-fn refuse(node: &LogicalPlan) -> Option<QueryError> {
+fn refuse(node: &LogicalPlan, reads: Reads) -> Option<QueryError> {
     let what = match node {
+        LogicalPlan::TableScan(_) | LogicalPlan::RecursiveQuery(_)
+            if reads == Reads::Catalogue =>
+        {
+            return None;
+        }
         LogicalPlan::Aggregate(aggregate) if has_grouping_sets(aggregate) => "a ROLLUP or CUBE",
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
@@ -95,13 +102,14 @@ fn is_governed(source: &dyn TableSource) -> bool {
         .is_some_and(|source| scan::is_governed_table(&*source.table_provider))
 }
 
-/// Refuses a physical plan with a leaf that is neither governed nor free of stored data.
-pub(crate) fn physical(plan: &dyn ExecutionPlan) -> Result<(), QueryError> {
+/// Refuses a physical plan with a leaf that is neither governed nor free of stored data. A session
+/// that has only the catalogue has no other leaves.
+pub(crate) fn physical(plan: &dyn ExecutionPlan, reads: Reads) -> Result<(), QueryError> {
     let children = plan.children();
-    if children.is_empty() && !is_permitted_leaf(plan) {
+    if children.is_empty() && reads == Reads::Published && !is_permitted_leaf(plan) {
         return Err(QueryError::Internal);
     }
-    children.into_iter().try_for_each(|child| physical(&**child))
+    children.into_iter().try_for_each(|child| physical(&**child, reads))
 }
 
 fn is_permitted_leaf(plan: &dyn ExecutionPlan) -> bool {

@@ -41,6 +41,18 @@ pub enum QueryError {
         /// The name, as written.
         name: String,
     },
+    /// A parameter has no value.
+    #[error("there is no parameter ${number}")]
+    NoParameter {
+        /// Its number, from 1.
+        number: usize,
+    },
+    /// Tables of the system catalogue and others in one statement.
+    #[error("published tables and the system catalogue cannot be read in one statement")]
+    Mixed,
+    /// A table of another database.
+    #[error("tables of another database cannot be read: a database stands for a purpose")]
+    OtherDatabase,
     /// The types of an expression do not fit.
     #[error("the statement could not be planned: its types or names do not fit together")]
     Plan,
@@ -144,6 +156,7 @@ impl Classify for QueryError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Syntax
+            | Self::NoParameter { .. }
             | Self::UnknownColumn { .. }
             | Self::UnknownFunction { .. }
             | Self::Plan
@@ -152,6 +165,8 @@ impl Classify for QueryError {
             | Self::OutOfRange
             | Self::Compute => ErrorKind::Invalid,
             Self::NotSelect { .. }
+            | Self::Mixed
+            | Self::OtherDatabase
             | Self::NotSupported
             | Self::TotalsOnly { .. }
             | Self::NoiseOnly { .. } => ErrorKind::Unsupported,
@@ -180,6 +195,10 @@ impl Classify for QueryError {
             }
             Self::Denied { .. } => {
                 Some("ask an officer for the role that this purpose needs".to_owned())
+            }
+            Self::Mixed => Some("ask in two statements".to_owned()),
+            Self::OtherDatabase => {
+                Some("connect to the database that has the name of the purpose".to_owned())
             }
             Self::Cast => Some("use TRY_CAST to get NULL instead".to_owned()),
             Self::DivideByZero => Some("use NULLIF(divisor, 0)".to_owned()),

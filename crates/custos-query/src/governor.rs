@@ -1,50 +1,47 @@
 //! From a statement to a governed plan, and from that to rows.
 
 mod asked;
+mod description;
+mod executor;
 mod explain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arrow::datatypes::SchemaRef;
-use custos_audit::{Action, AuditLog, Entry, Outcome};
+use arrow::array::ArrayRef;
 use custos_consent::RowBasis;
-use custos_core::{Clock, PersonMap, Purpose, TableName};
+use custos_core::{Clock, Purpose, TableName};
 use custos_keys::KeyService;
-use custos_lake::{Access, Table, vault};
-use custos_policy::{Decision, DenialReason, MaintenanceJob, OutputMode, PolicySet, Principal};
+use custos_policy::{Decision, DenialReason, OutputMode, PolicySet, Principal};
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-    SchemaProvider, TableProvider,
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider, TableProvider,
 };
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::execution::{SendableRecordBatchStream, SessionStateDefaults};
+use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
-use datafusion::physical_plan::execute_stream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
-use futures::{FutureExt, StreamExt, stream};
-use tokio::time::sleep;
 
-use self::asked::Asked;
+use self::asked::{Asked, Read};
+pub use self::executor::Executor;
 use self::explain::PolicyAnswer;
-use crate::limits::Meter;
+use crate::catalogue::{PostgresTypes, Reads, Shipped};
+use crate::labels::Labels;
 use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
-use crate::population::{Population, Visibility};
+use crate::population::Visibility;
 use crate::resources::{Resources, Statement as Lent};
 use crate::row_bits::RowBitsCache;
-use crate::row_stream::{self, Outlet, RowStream};
-use crate::running::{Running, Stopping};
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
-use crate::{GovernedSource, Limits, QueryError, allow, date_trunc, totals};
+use crate::{
+    GovernedSource, Limits, Question, QueryError, Session, allow, date_trunc, totals,
+};
 
 pub(crate) const CATALOG: &str = "custos";
 pub(crate) const PUBLISHED: &str = "customer";
@@ -127,13 +124,22 @@ impl Shared {
 /// ```
 #[must_use = "a plan that is not run was governed for nothing"]
 pub struct Governed<P> {
-    plan: P,
-    state: SessionState,
+    planned: Planned<P>,
     lent: Lent,
-    wanted: Wanted,
     subjects: Option<Arc<SubjectsRead>>,
     principal: Principal,
     purpose: Purpose,
+}
+
+/// A plan, and what is to be done with it.
+struct Planned<P = LogicalPlan> {
+    plan: P,
+    state: SessionState,
+    wanted: Wanted,
+    reads: Reads,
+    /// What the columns are called, if not as the engine calls them.
+    labels: Option<Labels>,
+    /// The published tables that it reads.
     tables: Vec<String>,
 }
 
@@ -162,7 +168,7 @@ impl<P> fmt::Debug for Governed<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Governed")
             .field("purpose", &self.purpose)
-            .field("tables", &self.tables)
+            .field("tables", &self.planned.tables)
             .finish_non_exhaustive()
     }
 }
@@ -170,7 +176,7 @@ impl<P> fmt::Debug for Governed<P> {
 impl<P> Governed<P> {
     /// Has it recorded whose rows are read; complete once the answer is. An EXPLAIN reads none.
     pub(crate) fn record_subjects(&mut self) -> Result<Arc<SubjectsRead>, QueryError> {
-        match self.wanted {
+        match self.planned.wanted {
             Wanted::Rows => Ok(Arc::clone(self.subjects.get_or_insert_default())),
             Wanted::Plan | Wanted::Policy(_) => Err(QueryError::NotSelect { what: "EXPLAIN" }),
         }
@@ -184,6 +190,7 @@ pub struct Governor {
     clock: Arc<dyn Clock>,
     resources: Resources,
     shared: Arc<Shared>,
+    shipped: OnceLock<Arc<Shipped>>,
 }
 
 impl fmt::Debug for Governor {
@@ -209,7 +216,8 @@ impl Governor {
             row_bits: RowBitsCache::default(),
             person_ids: Mutex::default(),
         });
-        Ok(Self { policy, catalog, clock, resources, shared })
+        let shipped = OnceLock::new();
+        Ok(Self { policy, catalog, clock, resources, shared, shipped })
     }
 
     /// The published tables.
@@ -243,89 +251,156 @@ impl Governor {
         principal: &Principal,
         purpose: &Purpose,
     ) -> Result<Governed<LogicalPlan>, QueryError> {
-        if sql.len() > SQL_BYTES_MAX {
-            return Err(QueryError::TooComplex);
-        }
-        self.policy.may_use(principal, purpose).map_err(|denial| QueryError::Denied {
-            purpose: purpose.clone(),
-            reason: denial.reason,
-        })?;
-        let explained = asked::policy_of(sql);
-        if explained.is_none() && self.output(purpose)? == OutputMode::Dp {
-            return Err(QueryError::NoiseOnly { purpose: purpose.clone() });
-        }
-        let lent = self.resources.statement(&principal.id).await?;
-        let outside = Schemas::new(self.config(), lent.runtime())?;
-        let (wanted, plan, tables) = match explained {
-            Some(sql) => {
-                let statement = asked::query(&outside.state, sql)?;
-                let tables = self.views_of(&outside.state, &statement)?;
-                let answer = self.explain_policy(&tables, principal, purpose)?;
-                (Wanted::Policy(answer), nothing(), tables)
-            }
+        self.govern_question(&Question::new(sql, principal, purpose)).await
+    }
+
+    /// The same of a statement with parameters, or by a connection that expects PostgreSQL.
+    ///
+    /// Over such a connection the dialect is PostgreSQL's and so are the names of columns, and a
+    /// statement that names no table, or tables of `pg_catalog` and `information_schema` only, is
+    /// answered by a catalogue of what the principal may see. Such an answer is not audited: it has
+    /// nothing of anybody.
+    pub async fn govern_question(
+        &self,
+        question: &Question<'_>,
+    ) -> Result<Governed<LogicalPlan>, QueryError> {
+        let explained = self.admit(question)?;
+        let lent = self.resources.statement(&question.principal.id).await?;
+        let planned = match explained {
+            Some(sql) => self.plan_explanation(sql, question, &lent)?,
             None => {
-                let (wanted, statement) = match asked::read(&outside.state, sql)? {
-                    Asked::Rows(statement) => (Wanted::Rows, statement),
-                    Asked::Plan(statement) => (Wanted::Plan, statement),
+                let planned = self.plan(question, &lent).await?;
+                let plan = bind(planned.plan, question.parameters)?;
+                allow::logical(&plan, planned.reads)?;
+                let plan = match planned.reads {
+                    Reads::Published => self.as_output(plan, &planned.state, question.purpose)?,
+                    Reads::Catalogue => plan,
                 };
-                let (plan, tables) =
-                    self.plan(statement, principal, purpose, (&lent, &outside)).await?;
-                (wanted, plan, tables)
+                Planned { plan, ..planned }
             }
         };
         Ok(Governed {
-            plan,
-            state: outside.state,
+            planned,
             lent,
-            wanted,
             subjects: None,
-            principal: principal.clone(),
+            principal: question.principal.clone(),
+            purpose: question.purpose.clone(),
+        })
+    }
+
+    /// Refuses whoever may not act for the purpose. Returns the SELECT that an `EXPLAIN POLICY` is
+    /// of.
+    fn admit<'a>(&self, question: &Question<'a>) -> Result<Option<&'a str>, QueryError> {
+        let purpose = question.purpose;
+        if question.sql.len() > SQL_BYTES_MAX {
+            return Err(QueryError::TooComplex);
+        }
+        self.policy.may_use(question.principal, purpose).map_err(|denial| QueryError::Denied {
             purpose: purpose.clone(),
+            reason: denial.reason,
+        })?;
+        let explained = asked::policy_of(question.sql);
+        if explained.is_none() && self.output(purpose)? == OutputMode::Dp {
+            return Err(QueryError::NoiseOnly { purpose: purpose.clone() });
+        }
+        Ok(explained)
+    }
+
+    fn plan_explanation(
+        &self,
+        sql: &str,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<Planned, QueryError> {
+        let outside = self.schemas(question, lent)?;
+        let statement = asked::query(&outside.state, sql)?;
+        let tables = self.views_of(&outside.state, &statement, question.session)?;
+        let answer = self.explain_policy(&tables, question.principal, question.purpose)?;
+        Ok(Planned {
+            plan: nothing(),
+            state: outside.state,
+            wanted: Wanted::Policy(answer),
+            reads: Reads::Published,
+            labels: None,
             tables,
         })
     }
 
-    /// Plans a SELECT over governed tables, and tells which published tables it reads.
-    async fn plan(
-        &self,
-        statement: Statement,
-        principal: &Principal,
-        purpose: &Purpose,
-        (lent, outside): (&Lent, &Schemas),
-    ) -> Result<(LogicalPlan, Vec<String>), QueryError> {
-        let inside = Schemas::new(self.config(), lent.runtime())?;
-        let tables = self.views_of(&outside.state, &statement)?;
-        self.provide(&tables, principal, purpose, &inside, outside).await?;
-        let plan =
-            outside.state.statement_to_plan(statement).await.map_err(QueryError::from_planning)?;
-        allow::logical(&plan)?;
-        let plan = match self.output(purpose)? {
-            OutputMode::Row => plan,
-            OutputMode::Aggregate { people_min } => {
-                totals::over_people(plan, people_min, &outside.state)?
-            }
-            OutputMode::Dp => return Err(QueryError::NoiseOnly { purpose: purpose.clone() }),
+    /// Plans a SELECT, whose parameters have no values yet.
+    async fn plan(&self, question: &Question<'_>, lent: &Lent) -> Result<Planned, QueryError> {
+        let outside = self.schemas(question, lent)?;
+        let Read { asked, reads, labels, is_empty } = Read::of(question, &outside.state)?;
+        let (statement, wanted) = match asked {
+            Asked::Rows(statement) => (statement, Wanted::Rows),
+            Asked::Plan(statement) => (statement, Wanted::Plan),
         };
-        Ok((plan, tables))
+        let (state, tables) = match (reads, question.session) {
+            (Reads::Catalogue, Some(session)) => {
+                (self.catalogue_state(session, question, lent).await?, Vec::new())
+            }
+            _ => {
+                let inside = self.schemas(question, lent)?;
+                let tables = self.views_of(&outside.state, &statement, question.session)?;
+                let (principal, purpose) = (question.principal, question.purpose);
+                self.provide(&tables, principal, purpose, &inside, &outside).await?;
+                (outside.state, tables)
+            }
+        };
+        let planned = state.statement_to_plan(statement).await;
+        let planned = match (reads, &labels) {
+            // What cannot be planned and has no rows need not be planned.
+            (Reads::Catalogue, Some(labels)) if is_empty => {
+                planned.and_then(|plan| state.optimize(&plan)).or_else(|_| labels.nothing())
+            }
+            _ => planned,
+        };
+        let plan = planned.map_err(QueryError::from_planning)?;
+        Ok(Planned { plan, state, wanted, reads, labels, tables })
+    }
+
+    /// What of an answer the purpose may see.
+    fn as_output(
+        &self,
+        plan: LogicalPlan,
+        state: &SessionState,
+        purpose: &Purpose,
+    ) -> Result<LogicalPlan, QueryError> {
+        match self.output(purpose)? {
+            OutputMode::Row => Ok(plan),
+            OutputMode::Aggregate { people_min } => totals::over_people(plan, people_min, state),
+            OutputMode::Dp => Err(QueryError::NoiseOnly { purpose: purpose.clone() }),
+        }
     }
 
     fn output(&self, purpose: &Purpose) -> Result<OutputMode, QueryError> {
         self.policy.purpose(purpose).map(|node| node.output).ok_or(QueryError::Internal)
     }
 
-    fn config(&self) -> SessionConfig {
+    /// A session without tables.
+    fn schemas(&self, question: &Question<'_>, lent: &Lent) -> Result<Schemas, QueryError> {
+        let database = question.session.map(|session| session.database.as_str());
+        Schemas::new(self.config(question.session), lent.runtime(), database)
+    }
+
+    fn config(&self, session: Option<&Session>) -> SessionConfig {
         let limits = self.resources.limits();
         let config = SessionConfig::new().with_batch_size(limits.batch_rows);
         let config = match limits.partitions {
             Some(partitions) => config.with_target_partitions(partitions),
             None => config,
         };
-        config
+        let config = config
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, PUBLISHED)
             .with_information_schema(false)
             .with_sort_spill_reservation_bytes(limits.sort_reservation_bytes())
-            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
+            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
+        match session {
+            None => config,
+            Some(session) => config
+                .set_str("datafusion.sql_parser.dialect", "postgresql")
+                .set_str("datafusion.execution.time_zone", session.time_zone()),
+        }
     }
 
     /// The published tables that a statement reads, those below them first.
@@ -333,14 +408,19 @@ impl Governor {
         &self,
         state: &SessionState,
         statement: &Statement,
+        session: Option<&Session>,
     ) -> Result<Vec<String>, QueryError> {
+        let database = session.map_or(CATALOG, |session| session.database.as_str());
         let references =
             state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
         let mut ordered = Vec::new();
         for reference in references {
             let schema = reference.schema().unwrap_or(PUBLISHED);
-            let catalog = reference.catalog().unwrap_or(CATALOG);
-            if schema != PUBLISHED || catalog != CATALOG {
+            let catalog = reference.catalog().unwrap_or(database);
+            if catalog != database && session.is_some() {
+                return Err(QueryError::OtherDatabase);
+            }
+            if schema != PUBLISHED || ![database, CATALOG].contains(&catalog) {
                 return Err(self.unknown(&reference.to_string()));
             }
             self.collect(reference.table(), &mut ordered, 0)?;
@@ -436,6 +516,23 @@ impl Governor {
     }
 }
 
+/// The plan with these values for its parameters.
+fn bind(plan: LogicalPlan, parameters: &[ArrayRef]) -> Result<LogicalPlan, QueryError> {
+    let names = plan.get_parameter_names().map_err(QueryError::from_planning)?;
+    for name in &names {
+        let number = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
+        if number == 0 || number > parameters.len() {
+            return Err(QueryError::NoParameter { number });
+        }
+    }
+    if names.is_empty() {
+        return Ok(plan);
+    }
+    let values = parameters.iter().map(|value| ScalarValue::try_from_array(value, 0));
+    let values = values.collect::<Result<Vec<_>, _>>().map_err(|_| QueryError::Internal)?;
+    plan.with_param_values(values).map_err(QueryError::from_planning)
+}
+
 /// The plan of what is answered without one.
 fn nothing() -> LogicalPlan {
     let schema = Arc::new(DFSchema::empty());
@@ -449,23 +546,31 @@ struct Schemas {
 }
 
 impl Schemas {
-    fn new(config: SessionConfig, runtime: &Arc<RuntimeEnv>) -> Result<Self, QueryError> {
+    /// One whose tables can also be named with this database.
+    fn new(
+        config: SessionConfig,
+        runtime: &Arc<RuntimeEnv>,
+        database: Option<&str>,
+    ) -> Result<Self, QueryError> {
         let catalog = Arc::new(MemoryCatalogProvider::new());
         catalog
             .register_schema(PUBLISHED, Arc::new(MemorySchemaProvider::new()))
             .map_err(|_| QueryError::Internal)?;
         let list = MemoryCatalogProviderList::new();
-        let _none = datafusion::catalog::CatalogProviderList::register_catalog(
-            &list,
-            CATALOG.to_owned(),
-            Arc::clone(&catalog) as Arc<dyn CatalogProvider>,
-        );
+        for name in [Some(CATALOG), database].into_iter().flatten() {
+            let catalog = Arc::clone(&catalog) as Arc<dyn CatalogProvider>;
+            let _none = list.register_catalog(name.to_owned(), catalog);
+        }
         let scalars = SessionStateDefaults::default_scalar_functions()
             .into_iter()
             .filter(|function| allow::function(function.name()))
             .map(date_trunc::replace)
             .collect();
-        let state = SessionStateBuilder::new()
+        let builder = match database {
+            Some(_) => SessionStateBuilder::new().with_type_planner(Arc::new(PostgresTypes)),
+            None => SessionStateBuilder::new(),
+        };
+        let state = builder
             .with_config(config)
             .with_runtime_env(Arc::clone(runtime))
             .with_catalog_list(Arc::new(list))
@@ -491,233 +596,6 @@ impl Schemas {
         };
         provider.register_table(name.to_owned(), table).map_err(|_| QueryError::Internal)?;
         Ok(())
-    }
-}
-
-/// Runs governed plans, and nothing else.
-pub struct Executor {
-    population: Arc<dyn Population>,
-    persons: Table,
-    policy: Arc<PolicySet>,
-    audit: Arc<AuditLog>,
-    clock: Arc<dyn Clock>,
-    current: Mutex<Option<Arc<Visibility>>>,
-    running: Running,
-}
-
-impl fmt::Debug for Executor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Executor")
-    }
-}
-
-impl Executor {
-    /// An executor that asks `population` who is visible and `persons` who is whom.
-    pub fn new(
-        population: Arc<dyn Population>,
-        persons: Table,
-        policy: Arc<PolicySet>,
-        audit: Arc<AuditLog>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let (current, running) = (Mutex::default(), Running::default());
-        Self { population, persons, policy, audit, clock, current, running }
-    }
-
-    /// Runs a governed plan on the state of consent as of now.
-    ///
-    /// The intent is in the audit log before a row is read, the outcome before the stream ends. A
-    /// caller who leaves, here or by dropping the stream, cancels the statement: what it holds is
-    /// freed and the outcome is recorded all the same. So it is when it takes too long, be it
-    /// because its rows are not fetched.
-    pub async fn run(
-        self: &Arc<Self>,
-        governed: Governed<LogicalPlan>,
-    ) -> Result<RowStream, QueryError> {
-        let (mut outlet, answer) = row_stream::channel();
-        let this = Arc::clone(self);
-        self.running.start(|stopping| async move {
-            let ended = this.recorded(governed, &mut outlet, stopping).await;
-            outlet.end(ended);
-        })?;
-        answer.started().await
-    }
-
-    /// Stops all statements and waits until their outcomes are recorded. Those that come later
-    /// are refused as [`QueryError::Stopped`].
-    pub async fn close(&self) {
-        self.running.close().await;
-    }
-
-    /// Records that a statement was refused before it became a plan.
-    pub async fn record_refusal(
-        &self,
-        principal: &Principal,
-        purpose: &Purpose,
-        error: &QueryError,
-    ) -> Result<(), QueryError> {
-        let detail = BTreeMap::from([("error".to_owned(), error.to_string())]);
-        let entry = Entry {
-            at: self.clock.now(),
-            actor: principal.id.to_string(),
-            action: Action::Query,
-            object: String::new(),
-            purpose: Some(purpose.clone()),
-            outcome: Outcome::Refused,
-            tie: None,
-            detail,
-        };
-        self.audit.append(entry).await?;
-        Ok(())
-    }
-
-    /// Answers between an intent and an outcome in the audit log.
-    async fn recorded(
-        &self,
-        governed: Governed<LogicalPlan>,
-        outlet: &mut Outlet,
-        stopping: Stopping,
-    ) -> Result<(), QueryError> {
-        let intent = self.audit.append(self.entry(&governed, Outcome::Intent, None)).await?;
-        let ended = self.answer(&governed, outlet, stopping).await;
-        let outcome = if ended.is_ok() { Outcome::Done } else { Outcome::Failed };
-        let mut entry = self.entry(&governed, outcome, Some(intent));
-        entry.detail.insert("rows".to_owned(), outlet.rows_sent().to_string());
-        if let Err(error) = &ended {
-            entry.detail.insert("error".to_owned(), error.to_string());
-        }
-        // The rows are out; nobody but the log may be left to tell.
-        self.audit.append(entry).await.inspect_err(|error| {
-            tracing::error!(%error, intent, "the outcome of a statement could not be audited");
-        })?;
-        ended
-    }
-
-    /// Answers until the end, or until there is a reason not to. All that the statement holds is
-    /// free when it returns.
-    async fn answer(
-        &self,
-        governed: &Governed<LogicalPlan>,
-        outlet: &mut Outlet,
-        stopping: Stopping,
-    ) -> Result<(), QueryError> {
-        let abandoned = outlet.abandoned();
-        tokio::select! {
-            biased;
-            () = abandoned => Err(QueryError::Cancelled),
-            () = stopping.wait() => Err(QueryError::Stopped),
-            () = sleep(governed.lent.limits().statement_time) => Err(QueryError::Timeout),
-            // A panic of the engine must not keep the outcome from being recorded.
-            answered = AssertUnwindSafe(self.pour(governed, outlet)).catch_unwind() => {
-                answered.unwrap_or(Err(QueryError::Internal))
-            }
-        }
-    }
-
-    /// Computes the rows and hands them over.
-    async fn pour(
-        &self,
-        governed: &Governed<LogicalPlan>,
-        outlet: &mut Outlet,
-    ) -> Result<(), QueryError> {
-        let (schema, mut batches) = self.start(governed).await?;
-        outlet.start(schema)?;
-        let mut meter = Meter::new(governed.lent.limits());
-        while let Some(batch) = batches.next().await {
-            let batch =
-                batch.map_err(|error| governed.lent.explain(QueryError::from_execution(error)))?;
-            meter.pass(&batch)?;
-            outlet.send(batch).await?;
-        }
-        Ok(())
-    }
-
-    async fn start(
-        &self,
-        governed: &Governed<LogicalPlan>,
-    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
-        let visibility = self.visibility().await?;
-        let answer = match &governed.wanted {
-            Wanted::Rows => return Self::execute(governed, visibility).await,
-            Wanted::Policy(answer) => answer.at(&visibility)?,
-            Wanted::Plan => {
-                let plan = governed.state.optimize(&governed.plan);
-                explain::plan_lines(&plan.map_err(QueryError::from_planning)?)?
-            }
-        };
-        let schema = answer.schema();
-        let rows = stream::once(async move { Ok(answer) });
-        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), rows);
-        Ok((schema, Box::pin(rows)))
-    }
-
-    async fn execute(
-        governed: &Governed<LogicalPlan>,
-        visibility: Arc<Visibility>,
-    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
-        let mut state = governed.state.clone();
-        state.config_mut().set_extension(visibility);
-        if let Some(subjects) = &governed.subjects {
-            state.config_mut().set_extension(Arc::clone(subjects));
-        }
-        let plan =
-            state.create_physical_plan(&governed.plan).await.map_err(QueryError::from_planning)?;
-        allow::physical(&*plan)?;
-        let schema = plan.schema();
-        let context = state.task_ctx();
-        // Another runtime would spill rows in clear.
-        if !governed.lent.is_of(&context.runtime_env()) {
-            return Err(QueryError::Internal);
-        }
-        let rows = execute_stream(plan, context).map_err(QueryError::from_execution)?;
-        Ok((schema, rows))
-    }
-
-    fn entry(&self, governed: &Governed<LogicalPlan>, outcome: Outcome, tie: Option<u64>) -> Entry {
-        let policy = ("policy".to_owned(), self.policy.version().to_string());
-        let explains = governed.wanted.as_str();
-        let explains = explains.map(|what| ("explains".to_owned(), what.to_owned()));
-        Entry {
-            at: self.clock.now(),
-            actor: governed.principal.id.to_string(),
-            action: Action::Query,
-            object: governed.tables.join(" "),
-            purpose: Some(governed.purpose.clone()),
-            outcome,
-            tie,
-            detail: [policy].into_iter().chain(explains).collect(),
-        }
-    }
-
-    /// Consent, erasures and persons as of now; read again only if their epochs moved.
-    pub async fn visibility(&self) -> Result<Arc<Visibility>, QueryError> {
-        let now = self.clock.now();
-        let epochs = self.population.epochs().await?;
-        let version = self.persons.snapshot().await?.version;
-        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = &known
-            && known.is_current(epochs, version, now)
-        {
-            return Ok(Arc::clone(known));
-        }
-        let consents = match &known {
-            Some(known) if known.epochs.consent == epochs.consent => known.consents(),
-            _ => Arc::new(self.population.consents().await?),
-        };
-        let persons = match &known {
-            Some(known) if known.persons_version == version => Arc::clone(&known.persons),
-            _ => Arc::new(self.read_persons().await?),
-        };
-        let tombstones = self.population.tombstones().await?;
-        let fresh =
-            Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
-        Ok(fresh)
-    }
-
-    async fn read_persons(&self) -> Result<PersonMap, QueryError> {
-        let grant = self.policy.maintenance(MaintenanceJob::Resolution, self.persons.name());
-        Ok(vault::read_persons(&self.persons, Access::Maintenance(&grant)).await?)
     }
 }
 

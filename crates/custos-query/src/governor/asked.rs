@@ -1,10 +1,21 @@
 //! What a statement asks for: rows, or why it would give the rows it gives.
 
+use std::sync::LazyLock;
+
 use datafusion::execution::session_state::SessionState;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
-use crate::QueryError;
+use crate::catalogue::{self, Reads};
+use crate::labels::{self, Labels};
+use crate::{Question, QueryError};
+
+/// Puts what PostgreSQL understands and the engine does not into words that both do.
+static POSTGRES: LazyLock<PostgresCompatibilityParser> =
+    LazyLock::new(PostgresCompatibilityParser::new);
 
 /// A SELECT, and what of it is asked for. `EXPLAIN POLICY` is no SQL: see [`policy_of`].
 #[derive(Debug)]
@@ -13,6 +24,56 @@ pub(super) enum Asked {
     Rows(Statement),
     /// Its plan.
     Plan(Statement),
+}
+
+/// A statement that was read, with what it reads and what its columns are called.
+pub(super) struct Read {
+    pub(super) asked: Asked,
+    pub(super) reads: Reads,
+    pub(super) labels: Option<Labels>,
+    /// Whether it has no rows, whatever else it says.
+    pub(super) is_empty: bool,
+}
+
+impl Read {
+    /// Reads a statement in the dialect of the connection that it came by.
+    pub(super) fn of(question: &Question<'_>, state: &SessionState) -> Result<Self, QueryError> {
+        if question.session.is_none() {
+            let asked = read(state, question.sql)?;
+            return Ok(Self { asked, reads: Reads::Published, labels: None, is_empty: false });
+        }
+        let (mut asked, labels) = read_as_postgres(state, question.sql)?;
+        let (Asked::Rows(statement) | Asked::Plan(statement)) = &mut asked;
+        let tables = state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
+        let reads = Reads::of(&tables)?;
+        let mut is_empty = false;
+        if let (Reads::Catalogue, Statement::Statement(statement)) = (reads, statement) {
+            if let ast::Statement::Query(query) = &**statement {
+                is_empty = catalogue::is_empty(query);
+            }
+            catalogue::adapt(statement);
+        }
+        Ok(Self { reads, asked, labels: Some(labels), is_empty })
+    }
+}
+
+/// Reads a statement as PostgreSQL would, and tells what PostgreSQL would call its columns.
+fn read_as_postgres(state: &SessionState, sql: &str) -> Result<(Asked, Labels), QueryError> {
+    let mut statements = POSTGRES.parse(sql).map_err(|_| QueryError::Syntax)?;
+    let (Some(mut statement), true) = (statements.pop(), statements.is_empty()) else {
+        return Err(QueryError::NotSelect { what: "more than one statement" });
+    };
+    let ast::Statement::Query(query) = &statement else {
+        return Ok((read(state, sql)?, Labels::one("QUERY PLAN")));
+    };
+    // What was rewritten may have lost the names that PostgreSQL would choose.
+    let written = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok().and_then(|mut all| all.pop());
+    let labels = match &written {
+        Some(ast::Statement::Query(query)) => Labels::of(query),
+        _ => Labels::of(query),
+    };
+    labels::tell_apart(&mut statement);
+    Ok((Asked::Rows(Statement::Statement(Box::new(statement))), labels))
 }
 
 /// Reads a statement, which is one SELECT or an EXPLAIN without options of one.

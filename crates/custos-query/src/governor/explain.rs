@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use custos_core::{Purpose, TableName};
 use custos_policy::{
     ExplainedBasis, ExplainedColumn, ExplainedRows, Explanation, PolicySet, Principal,
@@ -136,9 +136,7 @@ impl PolicyAnswer {
             cells(|row| row.rule.as_ref().map(|rule| rule.effect.as_str().to_owned())),
             cells(|row| row.rule.as_ref().map(RuleReference::place)),
         ];
-        let fields = COLUMNS.map(|name| Field::new(name, DataType::Utf8, true));
-        let schema = Schema::new(fields.to_vec());
-        RecordBatch::try_new(Arc::new(schema), columns.into()).map_err(|_| QueryError::Internal)
+        RecordBatch::try_new(policy_columns(), columns.into()).map_err(|_| QueryError::Internal)
     }
 }
 
@@ -147,8 +145,17 @@ impl PolicyAnswer {
 pub(super) fn plan_lines(plan: &LogicalPlan) -> Result<RecordBatch, QueryError> {
     let text = plan.display_indent().to_string();
     let lines: StringArray = text.lines().map(Some).collect();
-    let schema = Schema::new(vec![Field::new("plan", DataType::Utf8, false)]);
-    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(lines)]).map_err(|_| QueryError::Internal)
+    RecordBatch::try_new(plan_columns(), vec![Arc::new(lines)]).map_err(|_| QueryError::Internal)
+}
+
+/// The columns of a plan.
+pub(super) fn plan_columns() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]))
+}
+
+/// The columns of an explanation of policy.
+pub(super) fn policy_columns() -> SchemaRef {
+    Arc::new(Schema::new(COLUMNS.map(|name| Field::new(name, DataType::Utf8, true)).to_vec()))
 }
 
 fn row(about: &'static str, item: Option<&str>, says: String) -> Row {

@@ -5,19 +5,19 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
-use custos_audit::MemoryAuditStore;
+use custos_audit::{AuditLog, Entry, MemoryAuditStore, Outcome};
 use custos_consent::ConsentBook;
 use custos_core::{BatchId, Classify, ErrorKind, KeyClass, StoreError, Timestamp};
 use custos_keys::{LocalKeyRing, MemorySecretStore, random_bytes};
-use custos_lake::{ColumnSpec, Lake, Layout, MemoryHeads, Storage, TableSpec};
-use custos_policy::{Dataset, DatasetColumn, PolicyFiles};
+use custos_lake::{ColumnSpec, Lake, Layout, MemoryHeads, Storage, Table, TableSpec, vault};
+use custos_policy::{Dataset, DatasetColumn, MaintenanceJob, PolicyFiles};
 use custos_testkit::{FakeClock, workspace_root};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use roaring::RoaringBitmap;
 use tempfile::TempDir;
 
 use super::*;
-use crate::Epochs;
+use crate::{Epochs, Population, RowStream};
 
 pub(crate) const CANARY: &str = "canary-7f3a";
 const MIB: u64 = 1 << 20;
@@ -496,7 +496,7 @@ async fn nothing_but_our_own_runtime_runs_a_plan() {
         assert!(matches!(doors.govern(sql).await, Err(QueryError::NotSelect { .. })), "{sql}");
     }
     let mut governed = doors.govern("select sum(n) as n from people").await.unwrap();
-    governed.state = SessionStateBuilder::new_from_existing(governed.state)
+    governed.planned.state = SessionStateBuilder::new_from_existing(governed.planned.state)
         .with_runtime_env(Arc::new(RuntimeEnv::default()))
         .build();
     let refused = doors.executor.run(governed).await;

@@ -1,0 +1,130 @@
+//! What there is to ask for, told without asking.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use custos_core::Purpose;
+use custos_policy::Principal;
+use datafusion::catalog::CatalogProvider;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+
+use super::{Governor, Lent, PUBLISHED, Planned, Schemas, Wanted};
+use crate::catalogue::{Catalogue, Shipped};
+use crate::{Description, Question, QueryError, Session, allow};
+
+impl Governor {
+    /// Tells what a statement takes and gives, without running it. The values of its parameters are
+    /// not looked at.
+    pub async fn describe(&self, question: &Question<'_>) -> Result<Description, QueryError> {
+        let explained = self.admit(question)?;
+        let lent = self.resources.statement(&question.principal.id).await?;
+        let planned = match explained {
+            Some(sql) => self.plan_explanation(sql, question, &lent)?,
+            None => self.plan(question, &lent).await?,
+        };
+        allow::logical(&planned.plan, planned.reads)?;
+        let columns = columns(&planned);
+        let columns = match &planned.labels {
+            Some(labels) => labels.rename(&columns),
+            None => columns,
+        };
+        Ok(Description { parameters: parameters(&planned.plan)?, columns })
+    }
+
+    /// The published tables that a principal may see for a purpose, and their columns.
+    pub async fn tables(
+        &self,
+        principal: &Principal,
+        purpose: &Purpose,
+    ) -> Result<Vec<(String, SchemaRef)>, QueryError> {
+        let question = Question::new("", principal, purpose);
+        self.admit(&question)?;
+        let lent = self.resources.statement(&principal.id).await?;
+        let mut tables = Vec::new();
+        for name in self.catalog.views.keys() {
+            match self.columns_of(name, &question, &lent).await {
+                Ok(columns) => tables.push((name.clone(), columns)),
+                // Whatever the reason, it cannot be read.
+                Err(QueryError::Denied { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The columns of a published table.
+    async fn columns_of(
+        &self,
+        name: &str,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<SchemaRef, QueryError> {
+        let (inside, outside) = (self.schemas(question, lent)?, self.schemas(question, lent)?);
+        let mut tables = Vec::new();
+        self.collect(name, &mut tables, 0)?;
+        let (principal, purpose) = (question.principal, question.purpose);
+        self.provide(&tables, principal, purpose, &inside, &outside).await?;
+        outside.columns(name).await
+    }
+
+    /// A session of the engine with the catalogue of a connection.
+    pub(super) async fn catalogue_state(
+        &self,
+        session: &Session,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<SessionState, QueryError> {
+        let catalogue = session.catalogue.get_or_try_init(|| async {
+            let tables = self.tables(question.principal, question.purpose).await?;
+            Ok::<_, QueryError>(Arc::new(Catalogue::new(tables)))
+        });
+        let catalogue = catalogue.await?;
+        let shipped = match self.shipped.get() {
+            Some(shipped) => shipped,
+            None => {
+                let read = Arc::new(Shipped::new()?);
+                self.shipped.get_or_init(|| read)
+            }
+        };
+        catalogue.state(session, shipped, self.config(Some(session)), lent.runtime()).await
+    }
+}
+
+impl Schemas {
+    async fn columns(&self, name: &str) -> Result<SchemaRef, QueryError> {
+        let schema = self.catalog.schema(PUBLISHED).ok_or(QueryError::Internal)?;
+        let table = schema.table(name).await.map_err(|_| QueryError::Internal)?;
+        Ok(table.ok_or(QueryError::Internal)?.schema())
+    }
+}
+
+fn columns(planned: &Planned) -> SchemaRef {
+    match &planned.wanted {
+        Wanted::Rows => Arc::clone(planned.plan.schema().inner()),
+        Wanted::Plan => super::explain::plan_columns(),
+        Wanted::Policy(_) => super::explain::policy_columns(),
+    }
+}
+
+/// The types of the parameters, in their order.
+fn parameters(plan: &LogicalPlan) -> Result<Vec<DataType>, QueryError> {
+    let types = plan.get_parameter_types().map_err(QueryError::from_planning)?;
+    let numbered = types.into_iter().map(|(name, data_type)| {
+        let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
+        (number, data_type.unwrap_or(DataType::Null))
+    });
+    let mut parameters = Vec::new();
+    for (number, data_type) in numbered {
+        if number == 0 || number > usize::from(u16::MAX) {
+            return Err(QueryError::NoParameter { number });
+        }
+        if parameters.len() < number {
+            parameters.resize(number, DataType::Null);
+        }
+        if let Some(place) = parameters.get_mut(number - 1) {
+            *place = data_type;
+        }
+    }
+    Ok(parameters)
+}

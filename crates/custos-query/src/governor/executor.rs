@@ -1,0 +1,266 @@
+//! Runs governed plans.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use custos_audit::{Action, AuditLog, Entry, Outcome};
+use custos_core::{Clock, PersonMap, Purpose};
+use custos_lake::{Access, Table, vault};
+use custos_policy::{MaintenanceJob, PolicySet, Principal};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{FutureExt, StreamExt, stream};
+use tokio::time::sleep;
+
+use super::{Governed, Wanted, explain};
+use crate::catalogue::Reads;
+use crate::limits::Meter;
+use crate::population::{Population, Visibility};
+use crate::row_stream::{self, Outlet, RowStream};
+use crate::running::{Running, Stopping};
+use crate::{QueryError, allow};
+
+/// Runs governed plans, and nothing else.
+pub struct Executor {
+    population: Arc<dyn Population>,
+    persons: Table,
+    policy: Arc<PolicySet>,
+    audit: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+    current: Mutex<Option<Arc<Visibility>>>,
+    running: Running,
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Executor")
+    }
+}
+
+impl Executor {
+    /// An executor that asks `population` who is visible and `persons` who is whom.
+    pub fn new(
+        population: Arc<dyn Population>,
+        persons: Table,
+        policy: Arc<PolicySet>,
+        audit: Arc<AuditLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (current, running) = (Mutex::default(), Running::default());
+        Self { population, persons, policy, audit, clock, current, running }
+    }
+
+    /// Runs a governed plan on the state of consent as of now.
+    ///
+    /// The intent is in the audit log before a row is read, the outcome before the stream ends. A
+    /// caller who leaves, here or by dropping the stream, cancels the statement: what it holds is
+    /// freed and the outcome is recorded all the same. So it is when it takes too long, be it
+    /// because its rows are not fetched.
+    pub async fn run(
+        self: &Arc<Self>,
+        governed: Governed<LogicalPlan>,
+    ) -> Result<RowStream, QueryError> {
+        let (mut outlet, answer) = row_stream::channel();
+        let this = Arc::clone(self);
+        self.running.start(|stopping| async move {
+            let ended = this.recorded(governed, &mut outlet, stopping).await;
+            outlet.end(ended);
+        })?;
+        answer.started().await
+    }
+
+    /// Stops all statements and waits until their outcomes are recorded. Those that come later
+    /// are refused as [`QueryError::Stopped`].
+    pub async fn close(&self) {
+        self.running.close().await;
+    }
+
+    /// Records that a statement was refused before it became a plan.
+    pub async fn record_refusal(
+        &self,
+        principal: &Principal,
+        purpose: &Purpose,
+        error: &QueryError,
+    ) -> Result<(), QueryError> {
+        let detail = BTreeMap::from([("error".to_owned(), error.to_string())]);
+        let entry = Entry {
+            at: self.clock.now(),
+            actor: principal.id.to_string(),
+            action: Action::Query,
+            object: String::new(),
+            purpose: Some(purpose.clone()),
+            outcome: Outcome::Refused,
+            tie: None,
+            detail,
+        };
+        self.audit.append(entry).await?;
+        Ok(())
+    }
+
+    /// Answers between an intent and an outcome in the audit log.
+    async fn recorded(
+        &self,
+        governed: Governed<LogicalPlan>,
+        outlet: &mut Outlet,
+        stopping: Stopping,
+    ) -> Result<(), QueryError> {
+        // The catalogue has nothing of anybody.
+        if governed.planned.reads == Reads::Catalogue {
+            return self.answer(&governed, outlet, stopping).await;
+        }
+        let intent = self.audit.append(self.entry(&governed, Outcome::Intent, None)).await?;
+        let ended = self.answer(&governed, outlet, stopping).await;
+        let outcome = if ended.is_ok() { Outcome::Done } else { Outcome::Failed };
+        let mut entry = self.entry(&governed, outcome, Some(intent));
+        entry.detail.insert("rows".to_owned(), outlet.rows_sent().to_string());
+        if let Err(error) = &ended {
+            entry.detail.insert("error".to_owned(), error.to_string());
+        }
+        // The rows are out; nobody but the log may be left to tell.
+        self.audit.append(entry).await.inspect_err(|error| {
+            tracing::error!(%error, intent, "the outcome of a statement could not be audited");
+        })?;
+        ended
+    }
+
+    /// Answers until the end, or until there is a reason not to. All that the statement holds is
+    /// free when it returns.
+    async fn answer(
+        &self,
+        governed: &Governed<LogicalPlan>,
+        outlet: &mut Outlet,
+        stopping: Stopping,
+    ) -> Result<(), QueryError> {
+        let abandoned = outlet.abandoned();
+        tokio::select! {
+            biased;
+            () = abandoned => Err(QueryError::Cancelled),
+            () = stopping.wait() => Err(QueryError::Stopped),
+            () = sleep(governed.lent.limits().statement_time) => Err(QueryError::Timeout),
+            // A panic of the engine must not keep the outcome from being recorded.
+            answered = AssertUnwindSafe(self.pour(governed, outlet)).catch_unwind() => {
+                answered.unwrap_or(Err(QueryError::Internal))
+            }
+        }
+    }
+
+    /// Computes the rows and hands them over.
+    async fn pour(
+        &self,
+        governed: &Governed<LogicalPlan>,
+        outlet: &mut Outlet,
+    ) -> Result<(), QueryError> {
+        let (schema, mut batches) = self.start(governed).await?;
+        outlet.start(match &governed.planned.labels {
+            Some(labels) => labels.rename(&schema),
+            None => schema,
+        })?;
+        let mut meter = Meter::new(governed.lent.limits());
+        while let Some(batch) = batches.next().await {
+            let batch =
+                batch.map_err(|error| governed.lent.explain(QueryError::from_execution(error)))?;
+            meter.pass(&batch)?;
+            outlet.send(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn start(
+        &self,
+        governed: &Governed<LogicalPlan>,
+    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
+        if governed.planned.reads == Reads::Catalogue {
+            return Self::execute(governed, governed.planned.state.clone()).await;
+        }
+        let visibility = self.visibility().await?;
+        let answer = match &governed.planned.wanted {
+            Wanted::Rows => {
+                let mut state = governed.planned.state.clone();
+                state.config_mut().set_extension(visibility);
+                if let Some(subjects) = &governed.subjects {
+                    state.config_mut().set_extension(Arc::clone(subjects));
+                }
+                return Self::execute(governed, state).await;
+            }
+            Wanted::Policy(answer) => answer.at(&visibility)?,
+            Wanted::Plan => {
+                let plan = governed.planned.state.optimize(&governed.planned.plan);
+                explain::plan_lines(&plan.map_err(QueryError::from_planning)?)?
+            }
+        };
+        let schema = answer.schema();
+        let rows = stream::once(async move { Ok(answer) });
+        let rows = RecordBatchStreamAdapter::new(Arc::clone(&schema), rows);
+        Ok((schema, Box::pin(rows)))
+    }
+
+    async fn execute(
+        governed: &Governed<LogicalPlan>,
+        state: SessionState,
+    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
+        let plan =
+            state.create_physical_plan(&governed.planned.plan).await.map_err(QueryError::from_planning)?;
+        allow::physical(&*plan, governed.planned.reads)?;
+        let schema = plan.schema();
+        let context = state.task_ctx();
+        // Another runtime would spill rows in clear.
+        if !governed.lent.is_of(&context.runtime_env()) {
+            return Err(QueryError::Internal);
+        }
+        let rows = execute_stream(plan, context).map_err(QueryError::from_execution)?;
+        Ok((schema, rows))
+    }
+
+    fn entry(&self, governed: &Governed<LogicalPlan>, outcome: Outcome, tie: Option<u64>) -> Entry {
+        let policy = ("policy".to_owned(), self.policy.version().to_string());
+        let explains = governed.planned.wanted.as_str();
+        let explains = explains.map(|what| ("explains".to_owned(), what.to_owned()));
+        Entry {
+            at: self.clock.now(),
+            actor: governed.principal.id.to_string(),
+            action: Action::Query,
+            object: governed.planned.tables.join(" "),
+            purpose: Some(governed.purpose.clone()),
+            outcome,
+            tie,
+            detail: [policy].into_iter().chain(explains).collect(),
+        }
+    }
+
+    /// Consent, erasures and persons as of now; read again only if their epochs moved.
+    pub async fn visibility(&self) -> Result<Arc<Visibility>, QueryError> {
+        let now = self.clock.now();
+        let epochs = self.population.epochs().await?;
+        let version = self.persons.snapshot().await?.version;
+        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = &known
+            && known.is_current(epochs, version, now)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let consents = match &known {
+            Some(known) if known.epochs.consent == epochs.consent => known.consents(),
+            _ => Arc::new(self.population.consents().await?),
+        };
+        let persons = match &known {
+            Some(known) if known.persons_version == version => Arc::clone(&known.persons),
+            _ => Arc::new(self.read_persons().await?),
+        };
+        let tombstones = self.population.tombstones().await?;
+        let fresh =
+            Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    async fn read_persons(&self) -> Result<PersonMap, QueryError> {
+        let grant = self.policy.maintenance(MaintenanceJob::Resolution, self.persons.name());
+        Ok(vault::read_persons(&self.persons, Access::Maintenance(&grant)).await?)
+    }
+}
