@@ -50,7 +50,7 @@ public class Jdbc {
             "moment", "instant", "span", "numbers", "tags", "document");
 
     // A program that waits longer than this has met a server that does not answer.
-    static final long PATIENCE_MS = 120_000;
+    static final long PATIENCE_MS = 150_000;
 
     interface Check {
         Object run(Connection connection) throws Exception;
@@ -77,7 +77,8 @@ public class Jdbc {
         properties.setProperty("user", setting("PGUSER", null));
         properties.setProperty("password", setting("PGPASSWORD", null));
         properties.setProperty("sslmode", setting("PGSSLMODE", "prefer"));
-        properties.setProperty("connectTimeout", "30");
+        properties.setProperty("connectTimeout", "25");
+        properties.setProperty("socketTimeout", "25");
         for (int at = 0; at < more.length; at += 2) {
             properties.setProperty(more[at], more[at + 1]);
         }

@@ -107,13 +107,18 @@ def command(*more):
 
 def run(script, *more):
     """What psql says to a script."""
-    done = subprocess.run(
-        command(*more),
-        input=PRELUDE + script.rstrip(";") + ("" if script.startswith("\\d") else "\n;") + "\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ending = "" if script.startswith("\\d") else "\n;"
+    try:
+        done = subprocess.run(
+            command(*more),
+            input=f"{PRELUDE}{script.rstrip(';')}{ending}\n",
+            capture_output=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            timeout=seen.CHECK_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return {"exit": "does not answer", "out": [], "err": []}
     return {
         "exit": done.returncode,
         "out": [comparable(line) for line in before_definition(done.stdout.splitlines())],

@@ -1,10 +1,12 @@
 """What the scripts share: checks that end alone, values told with their types, one JSON object."""
 
+import asyncio
 import datetime
 import faulthandler
 import inspect
 import json
 import os
+import signal
 import sys
 
 KINDS = "SELECT * FROM customer.kinds ORDER BY whole NULLS LAST"
@@ -42,8 +44,11 @@ ENDLESS = (
     "WHERE (a.n * b.n) % 7 = 3"
 )
 
-# A script that waits longer than this has met a server that does not answer.
-PATIENCE_SECONDS = 120
+# A check that waits longer has met a server that does not answer, which is told as its error.
+CHECK_SECONDS = 25
+
+# A script ends after this, if the client waits where Python cannot interrupt it.
+SCRIPT_SECONDS = 150
 
 CHECKS = []
 
@@ -135,13 +140,22 @@ def complained(error):
 
 def tell(connect=None):
     """Runs all checks, each with a connection of its own where it takes one, and prints them."""
-    faulthandler.dump_traceback_later(PATIENCE_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(SCRIPT_SECONDS, exit=True)
+    signal.signal(signal.SIGALRM, interrupt)
     answers = {}
     for function in CHECKS:
         if os.environ.get("CLIENTS_VERBOSE"):
             print(f"-- {function.__name__}", file=sys.stderr)
+        signal.alarm(CHECK_SECONDS)
         answers[function.__name__] = attempt(with_connection, function, connect)
+        signal.alarm(0)
     print_json(answers)
+
+
+def interrupt(*_):
+    """Ends a check that waits."""
+    signal.alarm(1)
+    raise TimeoutError("the server does not answer")
 
 
 def with_connection(function, connect):
@@ -157,13 +171,13 @@ def with_connection(function, connect):
 
 async def tell_async(connect):
     """The same for checks that are coroutines."""
-    faulthandler.dump_traceback_later(PATIENCE_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(SCRIPT_SECONDS, exit=True)
     answers = {}
     for function in CHECKS:
         connection = None
         try:
             connection = await connect()
-            answers[function.__name__] = await function(connection)
+            answers[function.__name__] = await asyncio.wait_for(function(connection), CHECK_SECONDS)
         except Exception as error:
             answers[function.__name__] = complained(error)
         finally:
