@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod clients;
 mod console;
 mod licence_expression;
 mod licences;

@@ -19,8 +19,12 @@ pub(crate) fn install() -> Result<()> {
     postgres_programs().map(|_| ())
 }
 
-fn apt_get(arguments: &[&str]) -> Result<()> {
+/// Runs `apt-get`, which asks nothing.
+///
+/// # Errors
+/// There is none, or it failed.
+pub(crate) fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    succeed(&mut command).context("`apt-get` could not install PostgreSQL")
+    succeed(&mut command).with_context(|| format!("`apt-get {}` failed", arguments.join(" ")))
 }

@@ -7,13 +7,17 @@ use anyhow::{Context, Result, ensure};
 use custos_testkit::cargo;
 
 use crate::console::say;
-use crate::services;
 use crate::step::{step, succeed};
 use crate::test_counts::TestCounts;
+use crate::{clients, services};
 
 /// Installs what tests start, builds everything, then runs unit, integration and documentation tests.
 pub(crate) fn run() -> Result<()> {
     step("services", services::install)?;
+    step("clients", || {
+        clients::install();
+        Ok(())
+    })?;
     step("build", build)?;
     let counts = step("test", test)?;
     ensure!(counts.passed > 0, "no test was run");

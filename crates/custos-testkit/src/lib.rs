@@ -35,6 +35,7 @@ mod seaweedfs;
 mod sources;
 pub mod tidy;
 mod tools;
+mod wire_client;
 mod workspace;
 
 pub use cargo::{cargo, host_triple};
@@ -51,4 +52,5 @@ pub use sample_data::data_dir;
 pub use seaweedfs::SeaweedFs;
 pub use sources::{SourceFile, Sources};
 pub use tools::python_with;
+pub use wire_client::WireClient;
 pub use workspace::{CRATES, Workspace, workspace_root};
