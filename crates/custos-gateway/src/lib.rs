@@ -37,6 +37,6 @@ mod tasks;
 mod testing;
 mod wire_error;
 
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, Login, salted_password};
 pub use gateway::Gateway;
 pub use serve::serve;

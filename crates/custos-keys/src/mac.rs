@@ -34,6 +34,8 @@ pub enum NamedKey {
     Suppression,
     /// Heads of tables: which version of a log is the one this installation wrote.
     TableHead,
+    /// Salts of logins by SCRAM.
+    LoginSalt,
     /// Tokens in the place of values, for one purpose.
     Tokens(Purpose),
     /// Ids that are texts, for one purpose.
@@ -51,6 +53,7 @@ impl NamedKey {
             Self::Load => ("load", None),
             Self::Suppression => ("suppression", None),
             Self::TableHead => ("table_head", None),
+            Self::LoginSalt => ("login_salt", None),
             Self::Tokens(purpose) => ("tokens", Some(purpose)),
             Self::Ids(purpose) => ("ids", Some(purpose)),
             Self::CertificateSubject => ("certificate_subject", None),

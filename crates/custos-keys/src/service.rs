@@ -203,6 +203,11 @@ impl KeyService {
         self.root.derive("custos/ledger/1")
     }
 
+    /// The secret that seals what proves the secrets of principals who log in by SCRAM.
+    pub fn login_secret(&self) -> Secret {
+        self.root.derive("custos/login/1")
+    }
+
     /// The key that signs audit heads and certificates.
     pub fn signing_key(&self) -> SigningKey {
         SigningKey::new(&self.root.derive("custos/signing/1"))

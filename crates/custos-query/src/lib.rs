@@ -33,7 +33,7 @@ pub mod mutants;
 mod mutants;
 mod newest_rows;
 mod person_ids;
-mod pg_type;
+pub mod pg_type;
 mod population;
 mod principal_share;
 mod pruning;

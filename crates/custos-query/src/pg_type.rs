@@ -1,139 +1,171 @@
-//! How PostgreSQL knows the types of columns.
+//! Which PostgreSQL type stands for an Arrow type.
 
 use arrow::datatypes::{DataType, Field};
+
+#[cfg(test)]
+mod tests;
 
 /// The key of a field's metadata that says which of PostgreSQL's own types it has in the system
 /// catalogue (`oid`, `regproc` and their like), as the catalogue's tables come with it.
 pub(crate) const ALIAS: &str = "pg.oid_alias";
 
-/// A type as PostgreSQL describes it.
+/// The object ids of the types that are named here, as `pg_type` has them in every installation.
+pub mod oid {
+    /// `bool`.
+    pub const BOOL: u32 = 16;
+    /// `bytea`.
+    pub const BYTEA: u32 = 17;
+    /// `name`.
+    pub const NAME: u32 = 19;
+    /// `int8`.
+    pub const INT8: u32 = 20;
+    /// `int2`.
+    pub const INT2: u32 = 21;
+    /// `int4`.
+    pub const INT4: u32 = 23;
+    /// `text`.
+    pub const TEXT: u32 = 25;
+    /// `json`.
+    pub const JSON: u32 = 114;
+    /// `float4`.
+    pub const FLOAT4: u32 = 700;
+    /// `float8`.
+    pub const FLOAT8: u32 = 701;
+    /// `unknown`.
+    pub const UNKNOWN: u32 = 705;
+    /// `bpchar`.
+    pub const BPCHAR: u32 = 1042;
+    /// `varchar`.
+    pub const VARCHAR: u32 = 1043;
+    /// `date`.
+    pub const DATE: u32 = 1082;
+    /// `time`.
+    pub const TIME: u32 = 1083;
+    /// `timestamp`.
+    pub const TIMESTAMP: u32 = 1114;
+    /// `timestamptz`.
+    pub const TIMESTAMPTZ: u32 = 1184;
+    /// `interval`.
+    pub const INTERVAL: u32 = 1186;
+    /// `numeric`.
+    pub const NUMERIC: u32 = 1700;
+    /// `uuid`.
+    pub const UUID: u32 = 2950;
+    /// `jsonb`.
+    pub const JSONB: u32 = 3802;
+}
+
+/// A PostgreSQL type, as a row description tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PgType {
-    /// Its number in `pg_type`.
+    /// Its object id.
     pub oid: u32,
-    /// Bytes of a value; -1 where they vary.
+    /// Bytes of a value (`typlen`), -1 if they vary.
     pub size: i16,
-    /// What else there is to say of the type; -1 where nothing is.
+    /// Precision and scale of a numeric, packed as PostgreSQL does; -1 if there is none.
     pub modifier: i32,
 }
 
 impl PgType {
-    /// `text`, which all has a form as.
-    pub const TEXT: Self = Self::new(25, -1);
-    const JSON: Self = Self::new(114, -1);
-
-    const fn new(oid: u32, size: i16) -> Self {
-        Self { oid, size, modifier: -1 }
-    }
-
-    /// The type of a column.
+    /// The type in which values of a column are sent.
     pub fn of_field(field: &Field) -> Self {
+        let own = |oid, size| Self { oid, size, modifier: -1 };
         match field.metadata().get(ALIAS).map(String::as_str) {
-            Some("oid") => Self::new(26, 4),
-            Some("regproc") => Self::new(24, 4),
-            Some("regclass") => Self::new(2205, 4),
-            Some("regtype") => Self::new(2206, 4),
-            Some("regnamespace") => Self::new(4089, 4),
-            Some("name") => Self::new(19, 64),
-            Some("char") => Self::new(18, 1),
+            Some("char") => own(18, 1),
+            Some("name") => own(oid::NAME, 64),
+            Some("regproc") => own(24, 4),
+            Some("oid") => own(26, 4),
+            Some("regclass") => own(2205, 4),
+            Some("regtype") => own(2206, 4),
+            Some("regnamespace") => own(4089, 4),
             _ => Self::of(field.data_type()),
         }
     }
 
-    /// The type of values in Arrow's form.
+    /// The type in which values of an Arrow type are sent.
     pub fn of(data_type: &DataType) -> Self {
         match data_type {
-            DataType::Boolean => Self::new(16, 1),
-            DataType::Int8 | DataType::UInt8 | DataType::Int16 => Self::new(21, 2),
-            DataType::UInt16 | DataType::Int32 => Self::new(23, 4),
-            DataType::UInt32 | DataType::Int64 => Self::new(20, 8),
-            DataType::UInt64 => Self::numeric(20, 0),
             DataType::Decimal32(precision, scale)
             | DataType::Decimal64(precision, scale)
             | DataType::Decimal128(precision, scale)
-            | DataType::Decimal256(precision, scale) => Self::numeric(*precision, *scale),
-            DataType::Float16 | DataType::Float32 => Self::new(700, 4),
-            DataType::Float64 => Self::new(701, 8),
-            DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_) => Self::new(17, -1),
-            DataType::Date32 | DataType::Date64 => Self::new(1082, 4),
-            DataType::Time32(_) | DataType::Time64(_) => Self::new(1083, 8),
-            DataType::Timestamp(_, None) => Self::new(1114, 8),
-            DataType::Timestamp(_, Some(_)) => Self::new(1184, 8),
-            DataType::Interval(_) | DataType::Duration(_) => Self::new(1186, 16),
-            DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-                Self::TEXT
+            | DataType::Decimal256(precision, scale) => {
+                Self { modifier: numeric_modifier(*precision, *scale), ..Self::plain(oid::NUMERIC) }
             }
             DataType::List(item)
             | DataType::LargeList(item)
             | DataType::ListView(item)
             | DataType::LargeListView(item)
-            | DataType::FixedSizeList(item, _) => Self::array_of(Self::of_field(item)),
+            | DataType::FixedSizeList(item, _) => {
+                let item = Self::of(item.data_type());
+                match array_of(item.oid) {
+                    Some(oid) => Self { modifier: item.modifier, ..Self::plain(oid) },
+                    None => Self::plain(oid::JSON),
+                }
+            }
             DataType::Dictionary(_, values) => Self::of(values),
             DataType::RunEndEncoded(_, values) => Self::of(values.data_type()),
-            DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) => Self::JSON,
+            scalar => Self::plain(scalar_oid(scalar)),
         }
     }
 
-    /// A number with a scale, or the type for all where PostgreSQL knows none such.
-    const fn numeric(precision: u8, scale: i8) -> Self {
-        let modifier = match scale >= 0 && precision >= scale.unsigned_abs() {
-            true => (((precision as i32) << 16) | scale as i32) + 4,
-            false => -1,
+    const fn plain(oid: u32) -> Self {
+        let size = match oid {
+            oid::BOOL => 1,
+            oid::INT2 => 2,
+            oid::INT4 | oid::FLOAT4 | oid::DATE => 4,
+            oid::INT8 | oid::FLOAT8 | oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ => 8,
+            oid::INTERVAL => 16,
+            _ => -1,
         };
-        Self { oid: 1700, size: -1, modifier }
-    }
-
-    /// An array of values of a type; of those that have none, their JSON.
-    const fn array_of(item: Self) -> Self {
-        let oid = match item.oid {
-            16 => 1000,
-            17 => 1001,
-            18 => 1002,
-            19 => 1003,
-            21 => 1005,
-            23 => 1007,
-            20 => 1016,
-            25 => 1009,
-            26 => 1028,
-            700 => 1021,
-            701 => 1022,
-            1082 => 1182,
-            1083 => 1183,
-            1114 => 1115,
-            1184 => 1185,
-            1186 => 1187,
-            1700 => 1231,
-            _ => return Self::JSON,
-        };
-        Self { oid, size: -1, modifier: item.modifier }
+        Self { oid, size, modifier: -1 }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+/// The oid of the arrays of a type, if there are any that we send.
+pub const fn array_of(element: u32) -> Option<u32> {
+    Some(match element {
+        oid::BOOL => 1000,
+        oid::BYTEA => 1001,
+        oid::INT2 => 1005,
+        oid::INT4 => 1007,
+        oid::TEXT => 1009,
+        oid::INT8 => 1016,
+        oid::FLOAT4 => 1021,
+        oid::FLOAT8 => 1022,
+        oid::TIMESTAMP => 1115,
+        oid::DATE => 1182,
+        oid::TIME => 1183,
+        oid::TIMESTAMPTZ => 1185,
+        oid::INTERVAL => 1187,
+        oid::NUMERIC => 1231,
+        _ => return None,
+    })
+}
 
-    use super::*;
-
-    #[test]
-    fn types_are_those_that_postgresql_would_have_made() {
-        let list = |item| DataType::List(Arc::new(Field::new("item", item, true)));
-        for (data_type, oid, modifier) in [
-            (DataType::Int64, 20, -1),
-            (DataType::Decimal128(12, 2), 1700, (12 << 16 | 2) + 4),
-            (DataType::Decimal128(12, -2), 1700, -1),
-            (list(DataType::Utf8), 1009, -1),
-            (list(list(DataType::Utf8)), 114, -1),
-            (DataType::Struct([].into()), 114, -1),
-        ] {
-            let found = PgType::of(&data_type);
-            assert_eq!((found.oid, found.modifier), (oid, modifier), "{data_type}");
-        }
-        let oid = Field::new("oid", DataType::Int32, true)
-            .with_metadata([(ALIAS.to_owned(), "oid".to_owned())].into());
-        assert_eq!(PgType::of_field(&oid).oid, 26);
+const fn scalar_oid(data_type: &DataType) -> u32 {
+    match data_type {
+        DataType::Boolean => oid::BOOL,
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 => oid::INT2,
+        DataType::Int32 | DataType::UInt16 => oid::INT4,
+        DataType::Int64 | DataType::UInt32 => oid::INT8,
+        DataType::UInt64 => oid::NUMERIC,
+        DataType::Float16 | DataType::Float32 => oid::FLOAT4,
+        DataType::Float64 => oid::FLOAT8,
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => oid::BYTEA,
+        DataType::Date32 | DataType::Date64 => oid::DATE,
+        DataType::Time32(_) | DataType::Time64(_) => oid::TIME,
+        DataType::Timestamp(_, None) => oid::TIMESTAMP,
+        DataType::Timestamp(_, Some(_)) => oid::TIMESTAMPTZ,
+        DataType::Interval(_) | DataType::Duration(_) => oid::INTERVAL,
+        DataType::Struct(_) | DataType::Map(_, _) | DataType::Union(_, _) => oid::JSON,
+        _ => oid::TEXT,
     }
+}
+
+/// `((p << 16) | s) + 4`, with the scale in eleven bits as a negative one needs them.
+fn numeric_modifier(precision: u8, scale: i8) -> i32 {
+    ((i32::from(precision) << 16) | (i32::from(scale) & 0x7ff)) + 4
 }

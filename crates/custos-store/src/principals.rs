@@ -16,6 +16,8 @@ pub struct NewPrincipal {
     pub roles: Vec<String>,
     /// The SHA-256 of its secret, which is random and long.
     pub secret_sha256: [u8; 32],
+    /// What proves the secret to those who log in by SCRAM, sealed.
+    pub scram: Vec<u8>,
     /// When it is added.
     pub created_at: Timestamp,
 }
@@ -48,13 +50,14 @@ impl Store {
     /// with this secret.
     pub async fn add_principal(&self, principal: &NewPrincipal) -> Result<(), StoreError> {
         query(
-            "INSERT INTO principal (name, roles, secret_sha256, created_at) \
-             VALUES ($1, $2, $3, $4)",
+            "INSERT INTO principal (name, roles, secret_sha256, created_at, scram) \
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(principal.name.as_str())
         .bind(to_json(&principal.roles)?)
         .bind(&principal.secret_sha256[..])
         .bind(principal.created_at.micros())
+        .bind(&principal.scram[..])
         .execute(self.writers())
         .await
         .map_err(failed("adding a principal"))?;
@@ -68,7 +71,10 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let revoked =
-            query("UPDATE principal SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
+            query(
+                "UPDATE principal SET revoked_at = $2, scram = NULL \
+                 WHERE name = $1 AND revoked_at IS NULL",
+            )
                 .bind(name.as_str())
                 .bind(at.micros())
                 .execute(self.writers())
@@ -117,6 +123,26 @@ impl Store {
         .await
         .map_err(failed("looking for a principal"))?;
         row.map(read_principal).transpose()
+    }
+}
+
+impl Store {
+    /// The active principal of this name with what proves its secret by SCRAM, sealed; none if it
+    /// cannot log in so.
+    pub async fn scram_login(
+        &self,
+        name: &PrincipalId,
+    ) -> Result<Option<(StoredPrincipal, Vec<u8>)>, StoreError> {
+        let row: Option<(String, String, i64, Option<i64>, Option<Vec<u8>>)> = query(
+            "SELECT name, roles, created_at, revoked_at, scram FROM principal \
+             WHERE name = $1 AND revoked_at IS NULL AND scram IS NOT NULL",
+        )
+        .bind(name.as_str())
+        .fetch_optional(self.readers())
+        .await
+        .map_err(failed("looking for a principal"))?;
+        let Some((name, roles, created_at, revoked_at, Some(scram))) = row else { return Ok(None) };
+        Ok(Some((read_principal((name, roles, created_at, revoked_at))?, scram)))
     }
 }
 

@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use custos_audit::AuditLog;
-use custos_core::{Clock, ErrorKind, PrincipalId, StoreError};
+use custos_core::{Clock, ErrorKind, PrincipalId};
 use custos_erasure::{ErasureParts, ErasureService};
-use custos_gateway::Authenticator;
 use custos_ingest::{Compactor, Contract, Ingest, IngestError, Ledger, Resolver};
 use custos_keys::{KeyService, Kms};
 use custos_lake::{ControlCopies, Lake, Storage, vault};
@@ -287,19 +285,4 @@ fn load_policies(files: &PolicyFiles) -> Result<PolicySet, Failure> {
         let text = format!("the policies have {} mistake(s):\n{}", list.len(), list.join("\n"));
         Failure::new(ErrorKind::Invalid, text)
     })
-}
-
-/// Finds principals by the SHA-256 of their secret, for the doors.
-#[derive(Debug)]
-pub(crate) struct StoredPrincipals(pub(crate) Store);
-
-#[async_trait]
-impl Authenticator for StoredPrincipals {
-    async fn principal_by_secret(
-        &self,
-        sha256: &[u8; 32],
-    ) -> Result<Option<Principal>, StoreError> {
-        let found = self.0.principal_by_secret(sha256).await?;
-        Ok(found.map(|found| Principal { id: found.name, roles: found.roles }))
-    }
 }

@@ -15,6 +15,7 @@ mod installation;
 mod kms;
 mod output;
 mod policy_change;
+mod principals;
 mod snapshots;
 
 use std::process::ExitCode;

@@ -1,11 +1,12 @@
 use super::*;
+use crate::Login;
 use crate::observe::observe;
 use crate::testing::{Answer, send};
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::get;
-use custos_core::StoreError;
+use custos_core::{PrincipalId, StoreError};
 
 /// Knows one principal, or is out of order.
 #[derive(Debug)]
@@ -26,6 +27,18 @@ impl Authenticator for Fake {
         }
         let principal = || Principal { id: "ana".parse().unwrap(), roles: Vec::new() };
         Ok((self.sha256 == *sha256).then(principal))
+    }
+
+    async fn principal(&self, _name: &PrincipalId) -> Result<Option<Principal>, StoreError> {
+        Ok(None)
+    }
+
+    async fn login(&self, _name: &PrincipalId) -> Result<Option<Login>, StoreError> {
+        Ok(None)
+    }
+
+    fn salt(&self, _name: &str) -> [u8; 16] {
+        [0; 16]
     }
 }
 

@@ -8,6 +8,7 @@ fn principal(name: &str, secret: u8) -> NewPrincipal {
         name: name.parse().unwrap(),
         roles: vec!["analyst".to_owned(), "ops \"quoted\"".to_owned()],
         secret_sha256: [secret; 32],
+        scram: vec![secret; 60],
         created_at: at(i64::from(secret)),
     }
 }
@@ -30,10 +31,13 @@ async fn a_principal_is_known_by_name_and_secret_until_it_is_revoked(home: Home)
     assert_eq!(other.principal(&ana.name).await.unwrap(), expected);
     assert_eq!(other.principal_by_secret(&[1; 32]).await.unwrap(), expected);
     assert_eq!(other.principal_by_secret(&[2; 32]).await.unwrap(), None);
+    let login = other.scram_login(&ana.name).await.unwrap().unwrap();
+    assert_eq!(login, (stored(&ana, None), vec![1; 60]));
     assert!(store.revoke_principal(&ana.name, at(7)).await.unwrap());
     assert!(!store.revoke_principal(&ana.name, at(8)).await.unwrap());
     assert_eq!(other.principal(&ana.name).await.unwrap(), None);
     assert_eq!(other.principal_by_secret(&[1; 32]).await.unwrap(), None);
+    assert_eq!(other.scram_login(&ana.name).await.unwrap(), None);
     assert_eq!(other.principals().await.unwrap(), [stored(&ana, Some(at(7)))]);
 }
 

@@ -20,13 +20,14 @@ use crate::lease::FileLease;
 use crate::{BackupError, OpenError, backup};
 
 /// The migrations, which never change once they were in a release.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0001_control_store.sql"),
     include_str!("../../migrations/sqlite/0002_table_head.sql"),
     include_str!("../../migrations/sqlite/0003_keys_and_erasures.sql"),
     include_str!("../../migrations/sqlite/0004_exports.sql"),
     include_str!("../../migrations/sqlite/0005_snapshots.sql"),
     include_str!("../../migrations/sqlite/0006_policies.sql"),
+    include_str!("../../migrations/sqlite/0007_logins.sql"),
 ];
 
 /// "CUST"; the first migration writes it.

@@ -13,6 +13,7 @@ use crate::cli::PrincipalCommand;
 use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
+use crate::principals::sealed_login;
 
 pub(super) async fn run(
     installation: &Installation,
@@ -51,6 +52,7 @@ pub(crate) async fn add(
             name: name.clone(),
             roles: roles.to_vec(),
             secret_sha256: Sha256::digest(secret.as_bytes()).into(),
+            scram: sealed_login(&installation.keys, name, &secret)?,
             created_at: installation.clock.now(),
         })
         .await

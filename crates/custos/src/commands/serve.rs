@@ -12,8 +12,9 @@ use custos_policy::Principal;
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
-use crate::installation::{Installation, StoredPrincipals};
+use crate::installation::Installation;
 use crate::output;
+use crate::principals::StoredPrincipals;
 
 /// Time between looks for requests to work on.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -33,7 +34,10 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         executor: engine.executor,
         exports,
         erasure: Arc::new(installation.erasure()?),
-        authenticator: Arc::new(StoredPrincipals(installation.store.clone())),
+        authenticator: Arc::new(StoredPrincipals::new(
+            installation.store.clone(),
+            Arc::clone(&installation.keys),
+        )),
         audit: Arc::clone(&installation.audit),
         clock: Arc::clone(&installation.clock),
     };

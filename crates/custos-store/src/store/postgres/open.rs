@@ -13,13 +13,14 @@ use crate::error::{OpenError, Unreachable, failed};
 use crate::store::{Part, migrations};
 
 /// The migrations, which never change once they were in a release.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/postgres/0001_control_store.sql"),
     include_str!("../../../migrations/postgres/0002_table_head.sql"),
     include_str!("../../../migrations/postgres/0003_keys_and_erasures.sql"),
     include_str!("../../../migrations/postgres/0004_exports.sql"),
     include_str!("../../../migrations/postgres/0005_snapshots.sql"),
     include_str!("../../../migrations/postgres/0006_policies.sql"),
+    include_str!("../../../migrations/postgres/0007_logins.sql"),
 ];
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,193 @@
+//! Messages on a connection.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use pgwire::messages::{
+    DecodeContext, PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::error::PgError;
+
+/// Longest message of somebody who did not log in yet, in bytes.
+const STRANGER_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest message of a client, in bytes: statements are shorter, and so are their parameters.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// How much is gathered before it is sent, in bytes.
+pub(super) const SEND_BYTES: usize = 64 * 1024;
+
+/// How much a client may send ahead while a statement runs, in bytes.
+const AHEAD_BYTES_MAX: usize = 1 << 20;
+
+/// How long a client may take nothing of what it is sent.
+const SEND_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// Both directions of a connection.
+pub(super) struct Wire<S> {
+    stream: S,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    context: DecodeContext,
+    message_bytes_max: usize,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// A connection on which nothing was said yet.
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            incoming: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            context: DecodeContext::new(ProtocolVersion::PROTOCOL3_0),
+            message_bytes_max: STRANGER_BYTES_MAX,
+        }
+    }
+
+    /// The stream below, if nothing was read beyond the last message: bytes that came before
+    /// encryption are not to be taken for bytes that came with it.
+    pub(super) fn into_stream(self) -> Option<S> {
+        self.incoming.is_empty().then_some(self.stream)
+    }
+
+    /// The client logged in.
+    pub(super) fn trust(&mut self, version: ProtocolVersion) {
+        self.context.protocol_version = version;
+        self.message_bytes_max = MESSAGE_BYTES_MAX;
+    }
+
+    /// A first message, which has no type; `None` when the client has left.
+    pub(super) async fn first(&mut self) -> io::Result<Option<PgWireFrontendMessage>> {
+        self.context.awaiting_frontend_startup = true;
+        self.context.awaiting_frontend_ssl = true;
+        let length = loop {
+            match self.incoming.first_chunk::<4>() {
+                Some(length) => break u32::from_be_bytes(*length) as usize,
+                None if self.fill().await? == 0 => return Ok(None),
+                None => {}
+            }
+        };
+        if !(8..=STRANGER_BYTES_MAX).contains(&length) {
+            return Err(malformed());
+        }
+        while self.incoming.len() < length {
+            if self.fill().await? == 0 {
+                return Ok(None);
+            }
+        }
+        let mut message = self.incoming.split_to(length);
+        let mut decoded = self.decode(&mut message.clone())?;
+        if decoded.is_none() {
+            // A request for encryption is looked for first, and this was none.
+            self.context.awaiting_frontend_ssl = false;
+            decoded = self.decode(&mut message)?;
+        }
+        decoded.map(Some).ok_or_else(malformed)
+    }
+
+    /// The next message; `None` when the client has left.
+    pub(super) async fn next(&mut self) -> io::Result<Option<PgWireFrontendMessage>> {
+        self.context.awaiting_frontend_startup = false;
+        self.context.awaiting_frontend_ssl = false;
+        loop {
+            if let Some(length) = self.message_length()?
+                && self.incoming.len() > length
+            {
+                let mut message = self.incoming.split_to(length + 1);
+                return self.decode(&mut message)?.map(Some).ok_or_else(malformed);
+            }
+            if self.fill().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The length of the message that begins, without its type.
+    fn message_length(&self) -> io::Result<Option<usize>> {
+        let Some([_, length @ ..]) = self.incoming.first_chunk::<5>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length) as usize;
+        if !(4..=self.message_bytes_max).contains(&length) {
+            return Err(malformed());
+        }
+        Ok(Some(length))
+    }
+
+    fn decode(&self, message: &mut BytesMut) -> io::Result<Option<PgWireFrontendMessage>> {
+        let decoded = PgWireFrontendMessage::decode(message, &self.context);
+        let decoded = decoded.map_err(|_| malformed())?;
+        match (&decoded, message.has_remaining()) {
+            (Some(_), true) => Err(malformed()),
+            _ => Ok(decoded),
+        }
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        self.stream.read_buf(&mut self.incoming).await
+    }
+
+    /// Resolves when the client has left, while it has little to say.
+    pub(super) async fn left(&mut self) {
+        while self.incoming.len() < AHEAD_BYTES_MAX {
+            if !matches!(self.fill().await, Ok(1..)) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Puts a message behind those that wait to be sent.
+    pub(super) fn put(&mut self, message: PgWireBackendMessage) -> io::Result<()> {
+        message.encode(&mut self.outgoing).map_err(|_| malformed())
+    }
+
+    /// Where rows are written that are to be sent.
+    pub(super) fn outgoing(&mut self) -> &mut BytesMut {
+        &mut self.outgoing
+    }
+
+    /// Sends what waits, if it is enough to be worth it.
+    pub(super) async fn send_if_full(&mut self) -> io::Result<()> {
+        match self.outgoing.len() >= SEND_BYTES {
+            true => self.send().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Sends what waits.
+    pub(super) async fn send(&mut self) -> io::Result<()> {
+        let send = async {
+            self.stream.write_all(&self.outgoing).await?;
+            self.stream.flush().await
+        };
+        let sent = timeout(SEND_TIME_MAX, send).await;
+        self.outgoing.clear();
+        // A large answer must not keep its memory for the life of the connection.
+        if self.outgoing.capacity() > 4 * SEND_BYTES {
+            self.outgoing = BytesMut::new();
+        }
+        sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Sends single bytes that are no message.
+    pub(super) async fn send_byte(&mut self, byte: u8) -> io::Result<()> {
+        self.outgoing.extend_from_slice(&[byte]);
+        self.send().await
+    }
+
+    /// Tells the client why it is left, and leaves.
+    pub(super) async fn close(mut self, error: PgError) {
+        let told = self.put(error.fatal().into_message());
+        // It may be gone already.
+        if told.is_ok() && self.send().await.is_ok() {
+            let _gone = self.stream.shutdown().await;
+        }
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "malformed message")
+}
