@@ -9,6 +9,7 @@ use custos_erasure::ErasureService;
 use custos_query::{Executor, ExportService, Governor};
 
 use crate::Authenticator;
+use crate::attempts::Attempts;
 use crate::tasks::Tasks;
 
 /// What the doors work with. All of it is shared: a clone is cheap and is the same gateway.
@@ -24,6 +25,8 @@ pub struct Gateway {
     pub exports: Arc<ExportService>,
     /// Tells who is asking.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Who guessed secrets lately.
+    pub attempts: Arc<Attempts>,
     /// Where refused attempts at privacy requests are recorded.
     pub audit: Arc<AuditLog>,
     /// The time of those records.

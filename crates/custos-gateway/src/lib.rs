@@ -21,6 +21,7 @@
 //!
 //! Read first: [`Gateway`], then `wire_error.rs`, where a failure becomes a status.
 
+mod attempts;
 mod authenticator;
 mod body;
 mod caller;
@@ -29,14 +30,19 @@ mod gateway;
 mod health;
 mod keys;
 mod observe;
+mod postgres;
 mod privacy;
 mod serve;
 mod sql;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod wire_error;
 
+pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Login, salted_password};
 pub use gateway::Gateway;
+pub use postgres::serve_postgres;
 pub use serve::serve;
+pub use tls::Encryption;

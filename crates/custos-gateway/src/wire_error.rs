@@ -8,6 +8,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use custos_core::{Classify, ErrorKind};
+use custos_query::QueryError;
 use serde::Serialize;
 
 /// The status and the stable code of a kind.
@@ -28,8 +29,42 @@ const fn wire(kind: ErrorKind) -> (StatusCode, &'static str) {
     }
 }
 
+/// The SQLSTATE of a kind
+/// ([PostgreSQL, appendix A](https://www.postgresql.org/docs/15/errcodes-appendix.html)).
+pub(crate) const fn sqlstate(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Invalid => "22023",
+        ErrorKind::Unauthenticated => "28000",
+        ErrorKind::Denied => "42501",
+        ErrorKind::NotFound => "42P01",
+        ErrorKind::Conflict => "40001",
+        ErrorKind::TooLarge => "54000",
+        ErrorKind::Throttled => "53400",
+        ErrorKind::Unsupported => "0A000",
+        ErrorKind::Timeout => "57014",
+        ErrorKind::Unavailable => "57P03",
+        ErrorKind::Integrity | ErrorKind::Internal => "XX000",
+    }
+}
+
+/// The SQLSTATE of a statement that was not answered; drivers branch on those of mistakes in SQL.
+pub(crate) fn sqlstate_of_query(error: &QueryError) -> &'static str {
+    match error {
+        QueryError::Syntax => "42601",
+        QueryError::UnknownTable { .. } => "42P01",
+        QueryError::UnknownColumn { .. } => "42703",
+        QueryError::UnknownFunction { .. } => "42883",
+        QueryError::Plan => "42804",
+        QueryError::NoParameter { .. } => "42P02",
+        QueryError::Cast => "22P02",
+        QueryError::DivideByZero => "22012",
+        QueryError::OutOfRange => "22003",
+        other => sqlstate(other.kind()),
+    }
+}
+
 /// What a client is told of kinds whose details are for operators only.
-const fn withheld(kind: ErrorKind) -> Option<&'static str> {
+pub(crate) const fn withheld(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::Integrity => Some("stored data failed a check of integrity"),
         ErrorKind::Internal => Some("internal error"),

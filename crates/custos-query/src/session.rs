@@ -13,20 +13,25 @@ use crate::catalogue::Catalogue;
 /// decided by policies and models, and both last as long as the process.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// The name of the database, which stands for the purpose.
-    pub database: String,
+    /// The name of the database.
+    pub(crate) database: String,
     /// The name of the principal.
-    pub user: String,
+    pub(crate) user: String,
     /// The databases that the principal may connect to.
-    pub databases: Vec<String>,
+    pub(crate) databases: Vec<String>,
     /// The settings and their values, by their names in lower case.
     pub settings: BTreeMap<String, String>,
     /// The number that cancel requests name it by.
-    pub pid: i32,
+    pub(crate) pid: i32,
     pub(crate) catalogue: OnceCell<Arc<Catalogue>>,
 }
 
 impl Session {
+    /// A connection to a database, which stands for a purpose.
+    pub fn new(database: String, user: String, databases: Vec<String>, pid: i32) -> Self {
+        Self { database, user, databases, pid, ..Self::default() }
+    }
+
     /// The value of a setting, as text.
     pub(crate) fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(&name.to_ascii_lowercase()).map(String::as_str)

@@ -1,10 +1,10 @@
 //! Configuration: one file, and `CUSTOS_…` for every setting in it.
 
 mod query;
+mod server;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,13 +15,14 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use query::RawQuery;
+use server::RawServer;
+pub(crate) use server::{Server, Tls};
 
 /// The name that is searched for upwards from the working directory.
 pub(crate) const FILE: &str = "custos.toml";
 
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5);
 
-const HTTP: &str = "127.0.0.1:8080";
 
 /// What a new installation's file says.
 pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; every setting is also CUSTOS_<SECTION>_<NAME>.
@@ -41,6 +42,10 @@ keys = "keys"          # the key ring that opens the secrets: back it up elsewhe
 
 [server]
 http = "127.0.0.1:8080"
+postgres = "127.0.0.1:5433"  # PostgreSQL's protocol; "off" for none
+# tls_certificate = "server.pem"  # with it PostgreSQL's clients can encrypt; read again when it changes
+# tls_key = "server.key"
+# tls_required = false            # true: clients that do not encrypt are turned away
 
 [query]
 # spill = "DIR"              # sealed temporary files; the system's folder unless set
@@ -80,12 +85,6 @@ struct RawStorage {
 struct RawPolicy {
     policies: Option<PathBuf>,
     models: Option<PathBuf>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawServer {
-    http: Option<String>,
 }
 
 /// Where a lake is kept.
@@ -181,8 +180,8 @@ pub(crate) struct Config {
     pub(crate) policies: Option<PathBuf>,
     /// A folder of models on top of the built-in ones.
     pub(crate) models: Option<PathBuf>,
-    /// Where HTTP is served.
-    pub(crate) http: SocketAddr,
+    /// Where clients are served.
+    pub(crate) server: Server,
     /// What statements may use.
     pub(crate) limits: Limits,
 }
@@ -234,7 +233,6 @@ impl Config {
             "CUSTOS_STORAGE_SNAPSHOT_SECONDS",
             "CUSTOS_POLICY_POLICIES",
             "CUSTOS_POLICY_MODELS",
-            "CUSTOS_SERVER_HTTP",
             "CUSTOS_KEYS_PASSPHRASE",
             "CUSTOS_KEYS_PASSPHRASE_FILE",
             "CUSTOS_VAULT_TOKEN",
@@ -245,7 +243,7 @@ impl Config {
             "CUSTOS_LOG",
             "CUSTOS_DATA",
         ];
-        let known = [&known[..], &query::VARIABLES].concat();
+        let known = [&known[..], &query::VARIABLES, &server::VARIABLES].concat();
         for name in environment.keys().filter(|name| name.starts_with("CUSTOS_")) {
             if !known.contains(&name.as_str()) {
                 problems.push(format!("`{name}` is no setting; known are {}", known.join(", ")));
@@ -258,14 +256,7 @@ impl Config {
         let limits = raw.query.resolve(folder, environment, &mut problems);
         let keys = environment.get("CUSTOS_STORAGE_KEYS").cloned().or(raw.storage.keys);
         let keys = keys.unwrap_or_else(|| "keys".to_owned());
-        let http = environment
-            .get("CUSTOS_SERVER_HTTP")
-            .cloned()
-            .or(raw.server.http)
-            .unwrap_or_else(|| HTTP.to_owned());
-        let http = http.parse().map_err(|_| {
-            problems.push(format!("server.http: `{http}` is not an address such as `{HTTP}`"));
-        });
+        let server = raw.server.resolve(folder, environment, &mut problems);
         let lake = environment.get("CUSTOS_STORAGE_LAKE").cloned().or(raw.storage.lake);
         let lake = lake.unwrap_or_else(|| "lake".to_owned());
         let control = environment.get("CUSTOS_STORAGE_CONTROL").or(raw.storage.control.as_ref());
@@ -274,15 +265,15 @@ impl Config {
         let pause = snapshot_pause(environment, raw.storage.snapshot_seconds)
             .map_err(|problem| problems.push(problem));
         let snapshot_pause = pause.unwrap_or_default();
-        match (http, control, problems.is_empty()) {
-            (Ok(http), Ok(control), true) => Ok(Self {
+        match (server, control, problems.is_empty()) {
+            (Some(server), Ok(control), true) => Ok(Self {
                 lake: LakePlace::parse(&lake, folder),
                 control,
                 keys: KeysPlace::parse(&keys, folder),
                 snapshot_pause,
                 policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
                 models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
-                http,
+                server,
                 limits,
             }),
             _ => Err(problems),
@@ -335,7 +326,7 @@ mod tests {
     fn the_template_is_a_configuration_and_paths_follow_its_folder() {
         let config = parse(TEMPLATE, &[]).unwrap();
         assert_eq!(config.lake, LakePlace::Folder("/srv/lake".into()));
-        assert_eq!(config.http.port(), 8080);
+        assert_eq!(config.server.http.port(), 8080);
         assert_eq!(config, parse("", &[]).unwrap());
     }
 

@@ -17,6 +17,7 @@ mod output;
 mod policy_change;
 mod principals;
 mod snapshots;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use pgwire::messages::{
     DecodeContext, PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion,
+    SslNegotiationMetaMessage,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -65,10 +66,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.context.awaiting_frontend_startup = true;
         self.context.awaiting_frontend_ssl = true;
         let length = loop {
-            match self.incoming.first_chunk::<4>() {
-                Some(length) => break u32::from_be_bytes(*length) as usize,
-                None if self.fill().await? == 0 => return Ok(None),
-                None => {}
+            if let Some(length) = self.incoming.first_chunk::<4>() {
+                break u32::from_be_bytes(*length) as usize;
+            }
+            if self.fill().await? == 0 {
+                return Ok(None);
             }
         };
         if !(8..=STRANGER_BYTES_MAX).contains(&length) {
@@ -80,13 +82,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
         }
         let mut message = self.incoming.split_to(length);
-        let mut decoded = self.decode(&mut message.clone())?;
-        if decoded.is_none() {
-            // A request for encryption is looked for first, and this was none.
-            self.context.awaiting_frontend_ssl = false;
-            decoded = self.decode(&mut message)?;
+        match self.decoded(&mut message)? {
+            // It asks for no encryption, so it is one that is looked for after that.
+            Some(PgWireFrontendMessage::SslNegotiation(SslNegotiationMetaMessage::None)) => {
+                self.context.awaiting_frontend_ssl = false;
+                self.decoded(&mut message)?.map(Some).ok_or_else(malformed)
+            }
+            decoded => decoded.map(Some).ok_or_else(malformed),
         }
-        decoded.map(Some).ok_or_else(malformed)
     }
 
     /// The next message; `None` when the client has left.
@@ -98,7 +101,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 && self.incoming.len() > length
             {
                 let mut message = self.incoming.split_to(length + 1);
-                return self.decode(&mut message)?.map(Some).ok_or_else(malformed);
+                let decoded = self.decoded(&mut message)?.ok_or_else(malformed)?;
+                return if message.has_remaining() { Err(malformed()) } else { Ok(Some(decoded)) };
             }
             if self.fill().await? == 0 {
                 return Ok(None);
@@ -116,13 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(Some(length))
     }
 
-    fn decode(&self, message: &mut BytesMut) -> io::Result<Option<PgWireFrontendMessage>> {
-        let decoded = PgWireFrontendMessage::decode(message, &self.context);
-        let decoded = decoded.map_err(|_| malformed())?;
-        match (&decoded, message.has_remaining()) {
-            (Some(_), true) => Err(malformed()),
-            _ => Ok(decoded),
-        }
+    fn decoded(&self, message: &mut BytesMut) -> io::Result<Option<PgWireFrontendMessage>> {
+        PgWireFrontendMessage::decode(message, &self.context).map_err(|_| malformed())
     }
 
     async fn fill(&mut self) -> io::Result<usize> {

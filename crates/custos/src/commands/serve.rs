@@ -10,11 +10,13 @@ use custos_gateway::Gateway;
 use custos_ingest::Compactor;
 use custos_policy::Principal;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
 use crate::principals::StoredPrincipals;
+use crate::tls;
 
 /// Time between looks for requests to work on.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -38,15 +40,38 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
             installation.store.clone(),
             Arc::clone(&installation.keys),
         )),
+        attempts: Arc::default(),
         audit: Arc::clone(&installation.audit),
         clock: Arc::clone(&installation.clock),
     };
-    let listener = TcpListener::bind(installation.config.http).await?;
-    output::note(format!("serving http://{}", listener.local_addr()?));
+    let config = &installation.config.server;
+    let encryption = config.tls.as_ref().map(tls::encryption).transpose()?.unwrap_or_default();
+    let http = TcpListener::bind(config.http).await?;
+    output::note(format!("serving http://{}", http.local_addr()?));
+    let postgres = match config.postgres {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
+    let mut doors = JoinSet::new();
+    if let Some(listener) = postgres {
+        output::note(format!("serving postgres://{}", listener.local_addr()?));
+        let gateway = gateway.clone();
+        doors.spawn(custos_gateway::serve_postgres(listener, gateway, encryption, ended()));
+    }
     let erasure = Arc::clone(&gateway.erasure);
+    let executor = Arc::clone(&gateway.executor);
+    doors.spawn(custos_gateway::serve(http, gateway, ended()));
     let compactor = installation.compactor();
+    let all = async {
+        while let Some(door) = doors.join_next().await {
+            door.map_err(std::io::Error::other)??;
+        }
+        // Statements that still run are cut off, which is in the audit log when this returns.
+        executor.close().await;
+        Ok::<_, Failure>(())
+    };
     tokio::select! {
-        served = custos_gateway::serve(listener, gateway, ended()) => served?,
+        served = all => served?,
         never = work(&erasure, WORKER.parse()?) => match never {},
         never = sort(&compactor) => match never {},
     }

@@ -1,0 +1,223 @@
+//! The PostgreSQL door: what speaks the frontend/backend protocol of PostgreSQL, version 3
+//! ([documentation](https://www.postgresql.org/docs/15/protocol.html)).
+//!
+//! A client logs in by SCRAM-SHA-256 with the name of a principal and its secret; the database that
+//! it names is the purpose. Every statement that reads published tables goes the way of all
+//! statements, through the governor; the system catalogue shows what the principal may see. Nothing
+//! can be changed.
+//!
+//! Messages are decoded and encoded by `pgwire`. The loop around them is ours: rows are written as
+//! they come into one buffer of a bounded size, so that an answer costs the same memory however
+//! large it is and however slow its reader, and cancelling works while rows are on their way.
+
+mod cancel;
+mod command;
+mod connection;
+mod encode;
+mod error;
+mod extended;
+mod format;
+mod parameter;
+mod rows;
+mod session;
+mod settings;
+mod simple;
+mod startup;
+mod text;
+mod wire;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgwire::messages::{PgWireFrontendMessage, SslNegotiationMetaMessage};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use self::cancel::Cancels;
+use self::connection::Connection;
+use self::error::PgError;
+use self::wire::Wire;
+use crate::Gateway;
+use crate::attempts::Attempts;
+use crate::tls::Encryption;
+
+/// Most connections at a time.
+const CONNECTIONS_MAX: usize = 2_000;
+
+/// How long a client may take to log in.
+const LOGIN_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long connections may go on after the shutdown began.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What connections share.
+struct Door {
+    gateway: Gateway,
+    cancels: Arc<Cancels>,
+    attempts: Arc<Attempts>,
+    encryption: Encryption,
+    /// Turns true when the shutdown begins.
+    stopping: watch::Receiver<bool>,
+}
+
+/// Why a connection, or what it was doing, ends.
+enum Stop {
+    /// The client is to be told.
+    Error(PgError),
+    /// There is nobody to tell.
+    Gone,
+}
+
+impl<E: Into<PgError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => {
+                Self::Error(PgError::protocol("a message is malformed or too long").fatal())
+            }
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// Answers clients on `listener` until `shutdown` completes. Then no connection is accepted any
+/// more, and those that are there have 30 seconds.
+pub async fn serve_postgres(
+    listener: TcpListener,
+    gateway: Gateway,
+    encryption: Encryption,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let (cancels, attempts) = (Arc::default(), Arc::clone(&gateway.attempts));
+    let (stop, stopping) = watch::channel(false);
+    let door = Arc::new(Door { gateway, cancels, attempts, encryption, stopping });
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of descriptors, mostly: wait for some to be given back.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        while connections.try_join_next().is_some() {}
+        let place = Arc::clone(&places).try_acquire_owned().ok();
+        connections.spawn(serve_one(Arc::clone(&door), stream, place));
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let drained = timeout(DRAIN_TIME_MAX, async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!("connections did not end in time and are cut off");
+    }
+    Ok(())
+}
+
+async fn serve_one(door: Arc<Door>, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
+    let peer = match stream.peer_addr() {
+        Ok(peer) => peer.ip(),
+        Err(_) => return,
+    };
+    // Rows are gathered here; to wait for more of them in the kernel only costs time.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let wire = Wire::new(stream);
+    if place.is_none() {
+        return wire.close(PgError::new("53300", "there are too many connections")).await;
+    }
+    let greeted = timeout(LOGIN_TIME_MAX, greet(&door, wire)).await;
+    match greeted {
+        Ok(Some(Greeted::Plain(wire, startup))) => talk(&door, wire, startup, (peer, false)).await,
+        Ok(Some(Greeted::Encrypted(wire, startup))) => {
+            talk(&door, *wire, startup, (peer, true)).await;
+        }
+        Ok(None) | Err(_) => {}
+    }
+    drop(place);
+}
+
+type Startup = pgwire::messages::startup::Startup;
+
+/// A client that said who it is.
+enum Greeted {
+    Plain(Wire<TcpStream>, Startup),
+    Encrypted(Box<Wire<tokio_rustls::server::TlsStream<TcpStream>>>, Startup),
+}
+
+/// Takes what comes before a login: requests for encryption, or to cancel something.
+async fn greet(door: &Door, mut wire: Wire<TcpStream>) -> Option<Greeted> {
+    loop {
+        match wire.first().await.ok()?? {
+            PgWireFrontendMessage::SslNegotiation(SslNegotiationMetaMessage::PostgresSsl(_)) => {
+                let Some(acceptor) = door.encryption.acceptor() else {
+                    wire.send_byte(b'N').await.ok()?;
+                    continue;
+                };
+                wire.send_byte(b'S').await.ok()?;
+                return encrypted(door, acceptor, wire.into_stream()?).await;
+            }
+            PgWireFrontendMessage::SslNegotiation(_) => wire.send_byte(b'N').await.ok()?,
+            PgWireFrontendMessage::CancelRequest(request) => {
+                door.cancels.cancel(request.pid, &request.secret_key);
+                return None;
+            }
+            PgWireFrontendMessage::Startup(_) if door.encryption.is_required() => {
+                let text = "connections have to be encrypted";
+                wire.close(PgError::new("28000", text).with_hint("use sslmode=require")).await;
+                return None;
+            }
+            PgWireFrontendMessage::Startup(startup) => return Some(Greeted::Plain(wire, startup)),
+            _ => return None,
+        }
+    }
+}
+
+async fn encrypted(door: &Door, acceptor: TlsAcceptor, stream: TcpStream) -> Option<Greeted> {
+    let mut wire = Wire::new(acceptor.accept(stream).await.ok()?);
+    match wire.first().await.ok()?? {
+        PgWireFrontendMessage::CancelRequest(request) => {
+            door.cancels.cancel(request.pid, &request.secret_key);
+            None
+        }
+        PgWireFrontendMessage::Startup(startup) => {
+            Some(Greeted::Encrypted(Box::new(wire), startup))
+        }
+        _ => None,
+    }
+}
+
+/// Logs a client in and answers it until it leaves.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    door: &Door,
+    mut wire: Wire<S>,
+    startup: Startup,
+    from: (std::net::IpAddr, bool),
+) {
+    let login = timeout(LOGIN_TIME_MAX, startup::log_in(door, &mut wire, &startup, from)).await;
+    match login {
+        Ok(Ok((session, cancel))) => {
+            Connection { door, wire, session, cancel }.run().await;
+        }
+        Ok(Err(Stop::Error(error))) => wire.close(error).await,
+        Ok(Err(Stop::Gone)) => {}
+        Err(_) => wire.close(PgError::new("08P01", "the login took too long")).await,
+    }
+}

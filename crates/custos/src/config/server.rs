@@ -1,0 +1,111 @@
+//! Where clients are served, and whether their connections are encrypted.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where HTTP is served unless said otherwise.
+const HTTP: &str = "127.0.0.1:8080";
+
+/// Where PostgreSQL's clients are served unless said otherwise.
+const POSTGRES: &str = "127.0.0.1:5433";
+
+/// What switches a door off.
+const OFF: &str = "off";
+
+/// The settings of this section in the environment.
+pub(super) const VARIABLES: [&str; 5] = [
+    "CUSTOS_SERVER_HTTP",
+    "CUSTOS_SERVER_POSTGRES",
+    "CUSTOS_SERVER_TLS_CERTIFICATE",
+    "CUSTOS_SERVER_TLS_KEY",
+    "CUSTOS_SERVER_TLS_REQUIRED",
+];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawServer {
+    http: Option<String>,
+    postgres: Option<String>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_required: Option<bool>,
+}
+
+/// Where clients are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) http: SocketAddr,
+    /// Where PostgreSQL's clients are, if they are.
+    pub(crate) postgres: Option<SocketAddr>,
+    /// What connections are encrypted with, if they are.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// A certificate with its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    /// Whether clients that do not encrypt are turned away.
+    pub(crate) is_required: bool,
+}
+
+impl RawServer {
+    /// The settings of the file and the environment, which wins; problems are added to the list.
+    pub(super) fn resolve(
+        self,
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+        problems: &mut Vec<String>,
+    ) -> Option<Server> {
+        let set = |name: &str, written: Option<String>| environment.get(name).cloned().or(written);
+        let path = |name: &str, written: Option<PathBuf>| {
+            let set = environment.get(name).map(PathBuf::from).or(written);
+            set.filter(|path| !path.as_os_str().is_empty()).map(|path| folder.join(path))
+        };
+        let http = set("CUSTOS_SERVER_HTTP", self.http).unwrap_or_else(|| HTTP.to_owned());
+        let http = address("http", &http, HTTP, problems);
+        let postgres = set("CUSTOS_SERVER_POSTGRES", self.postgres);
+        let postgres = postgres.unwrap_or_else(|| POSTGRES.to_owned());
+        let postgres = match postgres.as_str() {
+            OFF => None,
+            text => Some(address("postgres", text, POSTGRES, problems)?),
+        };
+        let required = set("CUSTOS_SERVER_TLS_REQUIRED", self.tls_required.map(|on| on.to_string()));
+        let is_required = match required.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                problems.push(format!("server.tls_required: `{other}` is neither true nor false"));
+                return None;
+            }
+        };
+        let certificate = path("CUSTOS_SERVER_TLS_CERTIFICATE", self.tls_certificate);
+        let tls = match (certificate, path("CUSTOS_SERVER_TLS_KEY", self.tls_key)) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key, is_required }),
+            (None, None) if !is_required => None,
+            _ => {
+                let needed = "server.tls_certificate and server.tls_key are needed, both of them";
+                problems.push(needed.to_owned());
+                None
+            }
+        };
+        Some(Server { http: http?, postgres, tls })
+    }
+}
+
+fn address(
+    door: &str,
+    text: &str,
+    example: &str,
+    problems: &mut Vec<String>,
+) -> Option<SocketAddr> {
+    let parsed = text.parse();
+    if parsed.is_err() {
+        problems.push(format!("server.{door}: `{text}` is not an address such as `{example}`"));
+    }
+    parsed.ok()
+}
