@@ -10,6 +10,7 @@ use futures::{FutureExt, Stream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::QueryError;
+use crate::interrupt::{Over, Wanted};
 
 /// Batches that may wait for the caller.
 const BATCHES_WAITING: usize = 1;
@@ -19,8 +20,9 @@ pub(crate) fn channel() -> (Outlet, Answer) {
     let (started, schema) = oneshot::channel();
     let (rows, taken) = mpsc::channel(BATCHES_WAITING);
     let (ended, end) = oneshot::channel();
-    let outlet = Outlet { started: Some(started), rows, ended, rows_sent: 0 };
-    (outlet, Answer { schema, rows: taken, end })
+    let wanted = Wanted::default();
+    let outlet = Outlet { started: Some(started), rows, ended, rows_sent: 0, over: wanted.over() };
+    (outlet, Answer { schema, rows: taken, end, wanted })
 }
 
 /// Where a statement puts its rows.
@@ -29,9 +31,15 @@ pub(crate) struct Outlet {
     rows: mpsc::Sender<RecordBatch>,
     ended: oneshot::Sender<Result<(), QueryError>>,
     rows_sent: u64,
+    over: Over,
 }
 
 impl Outlet {
+    /// Whether the caller has left, for what computes without a pause.
+    pub(crate) const fn over(&self) -> &Over {
+        &self.over
+    }
+
     /// Says what the columns are; before that there is no answer, only a refusal.
     pub(crate) fn start(&mut self, schema: SchemaRef) -> Result<(), QueryError> {
         let started = self.started.take().ok_or(QueryError::Internal)?;
@@ -69,13 +77,17 @@ pub(crate) struct Answer {
     schema: oneshot::Receiver<SchemaRef>,
     rows: mpsc::Receiver<RecordBatch>,
     end: oneshot::Receiver<Result<(), QueryError>>,
+    wanted: Wanted,
 }
 
 impl Answer {
     /// The rows, once the statement runs, or why it does not.
     pub(crate) async fn started(self) -> Result<RowStream, QueryError> {
         match self.schema.await {
-            Ok(schema) => Ok(RowStream { schema, rows: self.rows, end: Some(self.end) }),
+            Ok(schema) => {
+                let (rows, end) = (self.rows, Some(self.end));
+                Ok(RowStream { schema, rows, end, _wanted: self.wanted })
+            }
             Err(_) => match self.end.await {
                 Ok(Err(error)) => Err(error),
                 Ok(Ok(())) | Err(_) => Err(QueryError::Internal),
@@ -93,6 +105,7 @@ pub struct RowStream {
     rows: mpsc::Receiver<RecordBatch>,
     /// How the answer ended, until somebody was told.
     end: Option<oneshot::Receiver<Result<(), QueryError>>>,
+    _wanted: Wanted,
 }
 
 impl fmt::Debug for RowStream {

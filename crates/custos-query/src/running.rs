@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::QueryError;
+use crate::{QueryError, compute};
 
 /// The statements of an executor. Each is a task, so that what it ends with is recorded even if
 /// its caller has left.
@@ -42,7 +42,7 @@ impl Running {
         let tasks = tasks.as_mut().ok_or(QueryError::Stopped)?;
         // Without this the set would grow with every statement.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(statement(Stopping(self.stop.subscribe())));
+        tasks.spawn_on(statement(Stopping(self.stop.subscribe())), compute::threads()?);
         Ok(())
     }
 

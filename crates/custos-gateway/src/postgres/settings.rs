@@ -44,9 +44,9 @@ const ALL: &[Known] = &[
     reported("application_name", "", Takes::Any),
     known("bytea_output", "hex", Takes::Only(&["hex"])),
     known("check_function_bodies", "on", Takes::Any),
-    reported("client_encoding", "UTF8", Takes::Only(&["utf8", "utf-8", "unicode"])),
+    reported("client_encoding", "UTF8", Takes::Only(&["utf8", "unicode"])),
     known("client_min_messages", "notice", Takes::Any),
-    reported("DateStyle", "ISO, MDY", Takes::Only(&["iso", "iso, mdy", "iso, dmy", "iso, ymd", "iso,mdy", "mdy", "ymd", "dmy"])),
+    reported("DateStyle", "ISO, MDY", Takes::Only(&["iso", "isomdy", "isodmy", "isoymd", "mdy", "ymd", "dmy"])),
     known("default_tablespace", "", Takes::Any),
     known("default_transaction_deferrable", "off", Takes::Any),
     known("default_transaction_isolation", "read committed", Takes::Any),
@@ -225,7 +225,7 @@ fn checked(name: &str, value: &str) -> Result<String, PgError> {
         return if name.contains('.') { Ok(value.to_owned()) } else { Err(unknown(name)) };
     };
     match known.takes {
-        Takes::Only(values) if values.contains(&value.to_lowercase().as_str()) => {
+        Takes::Only(values) if values.contains(&plain(value).as_str()) => {
             Ok(known.default.to_owned())
         }
         Takes::Only(_) => Err(PgError::unsupported(format!(
@@ -239,6 +239,11 @@ fn checked(name: &str, value: &str) -> Result<String, PgError> {
         },
         Takes::Any | Takes::Nothing => Ok(value.to_owned()),
     }
+}
+
+/// The letters and digits of a value, as PostgreSQL compares names of encodings.
+fn plain(value: &str) -> String {
+    value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
 }
 
 fn invalid(name: &str) -> PgError {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use custos_core::Purpose;
+use custos_core::{Classify, ErrorKind, Purpose};
 use custos_policy::Principal;
 use datafusion::catalog::CatalogProvider;
 use datafusion::execution::session_state::SessionState;
@@ -45,9 +45,14 @@ impl Governor {
         for name in self.catalog.views.keys() {
             match self.columns_of(name, &question, &lent).await {
                 Ok(columns) => tables.push((name.clone(), columns)),
-                // Whatever the reason, it cannot be read.
-                Err(QueryError::Denied { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => match error.kind() {
+                    // It is not open to this principal, or its model is broken: it cannot be read.
+                    ErrorKind::Denied
+                    | ErrorKind::Invalid
+                    | ErrorKind::NotFound
+                    | ErrorKind::Unsupported => {}
+                    _ => return Err(error),
+                },
             }
         }
         Ok(tables)

@@ -20,6 +20,7 @@ use tokio::time::sleep;
 
 use super::{Governed, Wanted, explain};
 use crate::catalogue::Reads;
+use crate::interrupt::Over;
 use crate::limits::Meter;
 use crate::population::{Population, Visibility};
 use crate::row_stream::{self, Outlet, RowStream};
@@ -156,7 +157,8 @@ impl Executor {
         governed: &Governed<LogicalPlan>,
         outlet: &mut Outlet,
     ) -> Result<(), QueryError> {
-        let (schema, mut batches) = self.start(governed).await?;
+        let over = outlet.over().clone();
+        let (schema, mut batches) = self.start(governed, &over).await?;
         outlet.start(match &governed.planned.labels {
             Some(labels) => labels.rename(&schema),
             None => schema,
@@ -174,9 +176,10 @@ impl Executor {
     async fn start(
         &self,
         governed: &Governed<LogicalPlan>,
+        over: &Over,
     ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         if governed.planned.reads == Reads::Catalogue {
-            return Self::execute(governed, governed.planned.state.clone()).await;
+            return Self::execute(governed, governed.planned.state.clone(), over).await;
         }
         let visibility = self.visibility().await?;
         let answer = match &governed.planned.wanted {
@@ -186,7 +189,7 @@ impl Executor {
                 if let Some(subjects) = &governed.subjects {
                     state.config_mut().set_extension(Arc::clone(subjects));
                 }
-                return Self::execute(governed, state).await;
+                return Self::execute(governed, state, over).await;
             }
             Wanted::Policy(answer) => answer.at(&visibility)?,
             Wanted::Plan => {
@@ -203,10 +206,12 @@ impl Executor {
     async fn execute(
         governed: &Governed<LogicalPlan>,
         state: SessionState,
+        over: &Over,
     ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let plan =
             state.create_physical_plan(&governed.planned.plan).await.map_err(QueryError::from_planning)?;
         allow::physical(&*plan, governed.planned.reads)?;
+        let plan = over.interrupts(plan, governed.lent.limits().statement_time).map_err(QueryError::from_planning)?;
         let schema = plan.schema();
         let context = state.task_ctx();
         // Another runtime would spill rows in clear.
