@@ -29,20 +29,19 @@ const PRIVACY_BODY_BYTES_MAX: usize = 16 * 1024;
 const KEY_BODY_BYTES_MAX: usize = 1024;
 
 /// How long requests may go on after the shutdown began.
-const DRAIN_SECONDS_MAX: u64 = 30;
+pub(crate) const DRAIN_SECONDS_MAX: u64 = 30;
 
 /// Answers requests on `listener` until `shutdown` completes.
 ///
 /// Then no connection is accepted any more, and what was begun has 30 seconds to end. Work for
-/// privacy requests is resumable, and statements only read, so what is cut off does no harm; that
-/// statements were cut off is in the audit log when this returns.
+/// privacy requests is resumable, and statements only read, so what is cut off does no harm. Its
+/// statements go on until the executor that all doors share is closed.
 pub async fn serve(
     listener: TcpListener,
     state: Gateway,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let tasks = Arc::new(Tasks::default());
-    let executor = Arc::clone(&state.executor);
     let app = App { gateway: state, tasks: Arc::clone(&tasks) };
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
@@ -60,15 +59,13 @@ pub async fn serve(
             sleep(Duration::from_secs(DRAIN_SECONDS_MAX)).await;
         }
     };
-    let served = tokio::select! {
+    tokio::select! {
         done = done => done,
         () = overdue => {
             tracing::warn!("requests did not end in time and are cut off");
             Ok(())
         }
-    };
-    executor.close().await;
-    served
+    }
 }
 
 fn router(app: App) -> Router {

@@ -23,6 +23,8 @@ const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5);
 
 const HTTP: &str = "127.0.0.1:8080";
 
+const FLIGHT: &str = "127.0.0.1:32010";
+
 /// What a new installation's file says.
 pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; every setting is also CUSTOS_<SECTION>_<NAME>.
 
@@ -41,6 +43,7 @@ keys = "keys"          # the key ring that opens the secrets: back it up elsewhe
 
 [server]
 http = "127.0.0.1:8080"
+flight = "127.0.0.1:32010"  # Flight SQL; "off" if it is not to be served
 
 [query]
 # spill = "DIR"              # sealed temporary files; the system's folder unless set
@@ -86,6 +89,7 @@ struct RawPolicy {
 #[serde(deny_unknown_fields, default)]
 struct RawServer {
     http: Option<String>,
+    flight: Option<String>,
 }
 
 /// Where a lake is kept.
@@ -183,6 +187,8 @@ pub(crate) struct Config {
     pub(crate) models: Option<PathBuf>,
     /// Where HTTP is served.
     pub(crate) http: SocketAddr,
+    /// Where Flight SQL is served, if it is.
+    pub(crate) flight: Option<SocketAddr>,
     /// What statements may use.
     pub(crate) limits: Limits,
 }
@@ -235,6 +241,7 @@ impl Config {
             "CUSTOS_POLICY_POLICIES",
             "CUSTOS_POLICY_MODELS",
             "CUSTOS_SERVER_HTTP",
+            "CUSTOS_SERVER_FLIGHT",
             "CUSTOS_KEYS_PASSPHRASE",
             "CUSTOS_KEYS_PASSPHRASE_FILE",
             "CUSTOS_VAULT_TOKEN",
@@ -266,6 +273,9 @@ impl Config {
         let http = http.parse().map_err(|_| {
             problems.push(format!("server.http: `{http}` is not an address such as `{HTTP}`"));
         });
+        let flight = environment.get("CUSTOS_SERVER_FLIGHT").cloned().or(raw.server.flight);
+        let flight = door("server.flight", flight.as_deref().unwrap_or(FLIGHT), FLIGHT)
+            .map_err(|problem| problems.push(problem));
         let lake = environment.get("CUSTOS_STORAGE_LAKE").cloned().or(raw.storage.lake);
         let lake = lake.unwrap_or_else(|| "lake".to_owned());
         let control = environment.get("CUSTOS_STORAGE_CONTROL").or(raw.storage.control.as_ref());
@@ -274,8 +284,8 @@ impl Config {
         let pause = snapshot_pause(environment, raw.storage.snapshot_seconds)
             .map_err(|problem| problems.push(problem));
         let snapshot_pause = pause.unwrap_or_default();
-        match (http, control, problems.is_empty()) {
-            (Ok(http), Ok(control), true) => Ok(Self {
+        match (http, flight, control, problems.is_empty()) {
+            (Ok(http), Ok(flight), Ok(control), true) => Ok(Self {
                 lake: LakePlace::parse(&lake, folder),
                 control,
                 keys: KeysPlace::parse(&keys, folder),
@@ -283,10 +293,21 @@ impl Config {
                 policies: path("CUSTOS_POLICY_POLICIES", raw.policy.policies),
                 models: path("CUSTOS_POLICY_MODELS", raw.policy.models),
                 http,
+                flight,
                 limits,
             }),
             _ => Err(problems),
         }
+    }
+}
+
+/// The address of a door that need not be served.
+fn door(setting: &str, text: &str, such_as: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "" | "off" => Ok(None),
+        address => address.parse().map(Some).map_err(|_| {
+            format!("{setting}: `{address}` is neither `off` nor an address such as `{such_as}`")
+        }),
     }
 }
 
@@ -394,6 +415,20 @@ mod tests {
         let problems =
             parse("[server]\nhttp = \"here\"", &[("CUSTOS_SERVER_HTTPS", "x")]).unwrap_err();
         assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn flight_is_served_unless_it_is_off() {
+        let flight = |text: &str, environment: &[(&str, &str)]| {
+            parse(text, environment).map(|config| config.flight.map(|address| address.port()))
+        };
+        assert_eq!(flight("", &[]), Ok(Some(32010)));
+        assert_eq!(flight("[server]\nflight = \"0.0.0.0:7\"", &[]), Ok(Some(7)));
+        for off in ["", "off"] {
+            assert_eq!(flight("", &[("CUSTOS_SERVER_FLIGHT", off)]), Ok(None));
+        }
+        let problems = flight("[server]\nflight = \"no\"", &[]).unwrap_err();
+        assert!(problems[0].starts_with("server.flight"), "{problems:?}");
     }
 
     #[test]

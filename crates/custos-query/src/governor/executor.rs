@@ -204,8 +204,10 @@ impl Executor {
         governed: &Governed<LogicalPlan>,
         state: SessionState,
     ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
-        let plan =
-            state.create_physical_plan(&governed.planned.plan).await.map_err(QueryError::from_planning)?;
+        let plan = state
+            .create_physical_plan(&governed.planned.plan)
+            .await
+            .map_err(QueryError::from_planning)?;
         allow::physical(&*plan, governed.planned.reads)?;
         let schema = plan.schema();
         let context = state.task_ctx();

@@ -1,6 +1,7 @@
 //! `custos serve`: the doors.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,15 +43,36 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         clock: Arc::clone(&installation.clock),
     };
     let listener = TcpListener::bind(installation.config.http).await?;
+    let flight = match installation.config.flight {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
     output::note(format!("serving http://{}", listener.local_addr()?));
+    if let Some(flight) = &flight {
+        output::note(format!("serving grpc://{}", flight.local_addr()?));
+    }
+    let executor = Arc::clone(&gateway.executor);
     let erasure = Arc::clone(&gateway.erasure);
     let compactor = installation.compactor();
-    tokio::select! {
-        served = custos_gateway::serve(listener, gateway, ended()) => served?,
+    let flight = flight_door(flight, gateway.clone());
+    let doors =
+        async { tokio::try_join!(custos_gateway::serve(listener, gateway, ended()), flight) };
+    let served = tokio::select! {
+        served = doors => served,
         never = work(&erasure, WORKER.parse()?) => match never {},
         never = sort(&compactor) => match never {},
-    }
+    };
+    // Not before all doors are shut: it ends what is left of statements, and records that.
+    executor.close().await;
+    served?;
     Ok(())
+}
+
+async fn flight_door(listener: Option<TcpListener>, gateway: Gateway) -> io::Result<()> {
+    match listener {
+        Some(listener) => custos_gateway::serve_flight(listener, gateway, ended()).await,
+        None => Ok(()),
+    }
 }
 
 /// Goes on with verified requests, those that a crash or a lost client left included.
