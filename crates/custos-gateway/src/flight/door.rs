@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::sql::{Any, Command};
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, PollInfo, SchemaResult, Ticket,
 };
 use futures::{StreamExt, stream};
+use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::refusal::Refusal;
@@ -25,6 +27,12 @@ const ACTIONS: [(&str, &str); 5] = [
     ("CancelQuery", "stops a statement, for older clients"),
     ("CloseSession", "does nothing: there are no sessions"),
 ];
+
+/// Refuses what is no message of Flight SQL, in our words and not in those of the decoder.
+fn known(message: &[u8]) -> Result<(), Refusal> {
+    let message = Any::decode(message).map_err(|_| Refusal::BadMessage)?;
+    Command::try_from(message).map(drop).map_err(|_| Refusal::BadMessage)
+}
 
 #[tonic::async_trait]
 impl FlightService for Door {
@@ -54,6 +62,7 @@ impl FlightService for Door {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
+        known(&request.get_ref().cmd)?;
         self.0.get_flight_info(request).await
     }
 
@@ -68,6 +77,7 @@ impl FlightService for Door {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
+        known(&request.get_ref().cmd)?;
         let info = self.0.get_flight_info(request).await?.into_inner();
         Ok(Response::new(SchemaResult { schema: info.schema }))
     }
@@ -76,6 +86,7 @@ impl FlightService for Door {
         &self,
         request: Request<Ticket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
+        known(&request.get_ref().ticket)?;
         self.0.do_get(request).await
     }
 
