@@ -1,5 +1,6 @@
 //! HTTP, through a client that is not ours.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -21,28 +22,48 @@ print(answer.status)
 print(answer.read().decode())
 "#;
 
+/// The schemes that are served.
+const DOORS: [&str; 2] = ["http", "grpc"];
+
 /// A serving installation.
 pub(crate) struct Server {
     child: Child,
-    url: String,
+    /// Where each scheme is served.
+    doors: BTreeMap<String, String>,
+    /// What it logged before it served.
+    begun: String,
     log: BufReader<std::process::ChildStderr>,
 }
 
 impl Server {
     pub(crate) fn start(custos: &Custos) -> Self {
         let mut command = custos.command(&["serve"]);
-        command.env("CUSTOS_SERVER_HTTP", "127.0.0.1:0").stderr(Stdio::piped());
+        command.env("CUSTOS_SERVER_HTTP", "127.0.0.1:0");
+        command.stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
-        let mut line = String::new();
-        log.read_line(&mut line).expect("a line");
-        let url = line.trim().strip_prefix("serving ").expect("an address").to_owned();
-        Self { child, url, log }
+        let (mut doors, mut begun) = (BTreeMap::new(), String::new());
+        while !DOORS.iter().all(|scheme| doors.contains_key(*scheme)) {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).expect("a line"), 0, "it ended: {begun}");
+            match line.trim().strip_prefix("serving ").and_then(|url| url.split_once("://")) {
+                Some((scheme, address)) => {
+                    doors.insert(scheme.to_owned(), address.to_owned());
+                }
+                None => begun.push_str(&line),
+            }
+        }
+        Self { child, doors, begun, log }
     }
 
-    /// Where it listens.
+    /// Where it listens for HTTP.
     pub(crate) fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.door("http")
+    }
+
+    /// Where it listens for a scheme.
+    pub(crate) fn door(&self, scheme: &str) -> &str {
+        &self.doors[scheme]
     }
 
     pub(crate) fn ask(
@@ -61,7 +82,7 @@ impl Server {
             headers["x-custos-purpose"] = purpose.into();
         }
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let url = format!("{}{path}", self.url);
+        let url = format!("http://{}{path}", self.address());
         let output = Command::new("python3")
             .args(["-c", CLIENT, method, &url, &body, &headers.to_string()])
             .output()
@@ -76,7 +97,7 @@ impl Server {
     pub(crate) fn end(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
-        let mut log = String::new();
+        let mut log = self.begun;
         std::io::Read::read_to_string(&mut self.log, &mut log).expect("a log");
         assert!(self.child.wait().expect("it ended").success());
         log

@@ -112,6 +112,8 @@ impl Custos {
         let mut command = Command::new(program());
         command.arg("--config").arg(self.path("shop/custos.toml")).args(args);
         command.stdin(Stdio::null()).env_remove("CUSTOS_CONFIG").env_remove("CUSTOS_DATA");
+        // Tests that serve do so side by side.
+        command.env("CUSTOS_SERVER_FLIGHT", "127.0.0.1:0");
         command.envs(self.environment.clone());
         command
     }

@@ -22,6 +22,8 @@ mod export;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod flight;
+#[cfg(test)]
 mod governance;
 #[cfg(test)]
 mod harness;

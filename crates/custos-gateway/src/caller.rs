@@ -27,13 +27,20 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        // No token and an unknown one must look the same.
-        let token = bearer_token(&parts.headers).ok_or(RequestError::Unauthenticated)?;
         let authenticator = Arc::<dyn Authenticator>::from_ref(state);
-        let sha256 = Sha256::digest(token).into();
-        let principal = authenticator.principal_by_secret(&sha256).await?;
-        Ok(Self(principal.ok_or(RequestError::Unauthenticated)?))
+        Ok(Self(bearer(&*authenticator, &parts.headers).await?))
     }
+}
+
+/// The principal whose token these headers carry.
+pub(crate) async fn bearer(
+    authenticator: &dyn Authenticator,
+    headers: &HeaderMap,
+) -> Result<Principal, Failure> {
+    // No token and an unknown one must look the same.
+    let token = bearer_token(headers).ok_or(RequestError::Unauthenticated)?;
+    let principal = authenticator.principal_by_secret(&Sha256::digest(token).into()).await?;
+    Ok(principal.ok_or(RequestError::Unauthenticated)?)
 }
 
 /// The token of the one `authorization` header

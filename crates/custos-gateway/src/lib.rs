@@ -1,6 +1,6 @@
 //! The doors of Custos, and the only crate that knows a wire format or a status code.
 //!
-//! For now one door, HTTP:
+//! Two doors. HTTP:
 //!
 //! | address | what it does |
 //! |---|---|
@@ -12,9 +12,14 @@
 //! | `POST /v1/privacy/requests/{id}/verify` | records who verified a request |
 //! | `GET /healthz`, `GET /readyz` | tell whether the process lives, and whether it can answer |
 //!
-//! Whoever asks proves it with a bearer token. All failures are
-//! [problem documents](https://www.rfc-editor.org/rfc/rfc9457) made by one table from
-//! [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the request, and neither do logs.
+//! And [Flight SQL](https://arrow.apache.org/docs/format/FlightSql.html), for clients that take
+//! rows as Arrow: statements, prepared ones with parameters, and what tables there are; nothing that
+//! writes.
+//!
+//! Whoever asks proves it with a bearer token, or with name and secret in a handshake of Flight. All
+//! failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457) or the statuses of gRPC,
+//! made by one table from [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the
+//! request, and neither do logs.
 //!
 //! This crate does not know policies, consent, where anything is stored or how a statement becomes
 //! rows. It decides nothing: it carries a question in and the answer out.
@@ -26,6 +31,7 @@ mod authenticator;
 mod body;
 mod caller;
 mod error;
+mod flight;
 mod gateway;
 mod health;
 mod keys;
@@ -42,6 +48,7 @@ mod wire_error;
 
 pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Login, salted_password};
+pub use flight::serve_flight;
 pub use gateway::Gateway;
 pub use postgres::serve_postgres;
 pub use serve::serve;

@@ -17,7 +17,7 @@ pub(crate) struct CallId(Arc<str>);
 
 impl CallId {
     /// A random id.
-    fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         let mut bytes = [0; 8];
         if getrandom::fill(&mut bytes).is_err() {
             // An id that is not unique is no reason not to answer.

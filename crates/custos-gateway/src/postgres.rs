@@ -123,7 +123,8 @@ pub async fn serve_postgres(
     }
     drop(listener);
     stop.send_replace(true);
-    let drained = timeout(DRAIN_TIME_MAX, async { while connections.join_next().await.is_some() {} });
+    let drained =
+        timeout(DRAIN_TIME_MAX, async { while connections.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("connections did not end in time and are cut off");
     }

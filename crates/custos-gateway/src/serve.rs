@@ -29,12 +29,13 @@ const PRIVACY_BODY_BYTES_MAX: usize = 16 * 1024;
 const KEY_BODY_BYTES_MAX: usize = 1024;
 
 /// How long requests may go on after the shutdown began.
-const DRAIN_SECONDS_MAX: u64 = 30;
+pub(crate) const DRAIN_SECONDS_MAX: u64 = 30;
 
 /// Answers requests on `listener` until `shutdown` completes.
 ///
 /// Then no connection is accepted any more, and what was begun has 30 seconds to end. Work for
-/// privacy requests is resumable, and statements only read, so what is cut off does no harm.
+/// privacy requests is resumable, and statements only read, so what is cut off does no harm. Its
+/// statements go on until the executor that all doors share is closed.
 pub async fn serve(
     listener: TcpListener,
     state: Gateway,

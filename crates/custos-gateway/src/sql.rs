@@ -86,7 +86,10 @@ async fn answer(
 }
 
 /// The purpose that the headers name, or else the default one.
-fn purpose(headers: &HeaderMap, default: Option<&Purpose>) -> Result<Purpose, RequestError> {
+pub(crate) fn purpose(
+    headers: &HeaderMap,
+    default: Option<&Purpose>,
+) -> Result<Purpose, RequestError> {
     let mut named = headers.get_all(PURPOSE).iter();
     match (named.next(), named.next()) {
         (None, _) => default.cloned().ok_or(RequestError::NoPurpose),

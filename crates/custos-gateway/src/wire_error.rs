@@ -198,5 +198,37 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
+/// The code of a kind in gRPC.
+pub(crate) const fn grpc_code(kind: ErrorKind) -> tonic::Code {
+    match kind {
+        ErrorKind::Invalid => tonic::Code::InvalidArgument,
+        ErrorKind::Unauthenticated => tonic::Code::Unauthenticated,
+        ErrorKind::Denied => tonic::Code::PermissionDenied,
+        ErrorKind::NotFound => tonic::Code::NotFound,
+        ErrorKind::Conflict => tonic::Code::Aborted,
+        ErrorKind::TooLarge | ErrorKind::Throttled => tonic::Code::ResourceExhausted,
+        ErrorKind::Unsupported => tonic::Code::Unimplemented,
+        ErrorKind::Timeout => tonic::Code::DeadlineExceeded,
+        ErrorKind::Unavailable => tonic::Code::Unavailable,
+        ErrorKind::Integrity | ErrorKind::Internal => tonic::Code::Internal,
+    }
+}
+
+impl Failure {
+    /// The answer that a client of gRPC gets, which has room for one text only.
+    pub(crate) fn status(&self, error_id: &str) -> tonic::Status {
+        let text = match (withheld(self.kind), &self.hint) {
+            (Some(text), _) => {
+                format!(
+                    "{text}; hint: give the operator the error id {error_id}; the log has the rest under it"
+                )
+            }
+            (None, Some(hint)) => format!("{}; hint: {hint}", self.error),
+            (None, None) => self.error.to_string(),
+        };
+        tonic::Status::new(grpc_code(self.kind), text)
+    }
+}
+
 #[cfg(test)]
 mod tests;

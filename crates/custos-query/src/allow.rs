@@ -52,9 +52,7 @@ pub(crate) fn logical(plan: &LogicalPlan, reads: Reads) -> Result<(), QueryError
 
 fn refuse(node: &LogicalPlan, reads: Reads) -> Option<QueryError> {
     let what = match node {
-        LogicalPlan::TableScan(_) | LogicalPlan::RecursiveQuery(_)
-            if reads == Reads::Catalogue =>
-        {
+        LogicalPlan::TableScan(_) | LogicalPlan::RecursiveQuery(_) if reads == Reads::Catalogue => {
             return None;
         }
         LogicalPlan::Aggregate(aggregate) if has_grouping_sets(aggregate) => "a ROLLUP or CUBE",

@@ -141,7 +141,8 @@ fn names(rows: &RecordBatch, column: &str) -> Result<HashMap<String, i32>, Query
 
 impl Shipped {
     pub(crate) fn new() -> Result<Self, QueryError> {
-        let keywords = Arc::new(PgCatalogStaticTables::try_new().map_err(|_| QueryError::Internal)?);
+        let keywords =
+            Arc::new(PgCatalogStaticTables::try_new().map_err(|_| QueryError::Internal)?);
         let none: Arc<dyn CatalogProviderList> = Arc::new(MemoryCatalogProviderList::new());
         let lists =
             PgCatalogSchemaProvider::try_new(none, Arc::clone(&keywords), EmptyContextProvider)
@@ -162,7 +163,8 @@ impl Shipped {
     }
 
     async fn table(&self, shape: &shape::Shape) -> Result<Arc<dyn TableProvider>, QueryError> {
-        let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).get(shape.name).cloned();
+        let known =
+            self.tables.lock().unwrap_or_else(PoisonError::into_inner).get(shape.name).cloned();
         if let Some(known) = known {
             return Ok(known);
         }

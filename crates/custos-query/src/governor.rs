@@ -20,9 +20,9 @@ use datafusion::catalog::{
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
@@ -39,9 +39,7 @@ use crate::resources::{Resources, Statement as Lent};
 use crate::row_bits::RowBitsCache;
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
-use crate::{
-    GovernedSource, Limits, Question, QueryError, Session, allow, date_trunc, totals,
-};
+use crate::{GovernedSource, Limits, QueryError, Question, Session, allow, date_trunc, totals};
 
 pub(crate) const CATALOG: &str = "custos";
 pub(crate) const PUBLISHED: &str = "customer";

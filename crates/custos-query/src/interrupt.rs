@@ -68,8 +68,13 @@ impl Over {
             );
             let [left, right] = [join.left(), join.right()].map(Arc::clone);
             let projection = join.projection().as_ref().map(|columns| columns.to_vec());
-            let join =
-                NestedLoopJoinExec::try_new(left, right, Some(filter), join.join_type(), projection)?;
+            let join = NestedLoopJoinExec::try_new(
+                left,
+                right,
+                Some(filter),
+                join.join_type(),
+                projection,
+            )?;
             Ok(Transformed::yes(Arc::new(join) as Arc<dyn ExecutionPlan>))
         });
         Ok(plan?.data)

@@ -138,13 +138,11 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
     match expr {
         Expr::Identifier(ident) => Some((folded(ident), true)),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| (folded(ident), true)),
-        Expr::CompoundFieldAccess { root, access_chain } => {
-            match access_chain.last() {
-                Some(AccessExpr::Dot(inner)) => named(inner),
-                Some(AccessExpr::Subscript(Subscript::Index { .. } | Subscript::Slice { .. }))
-                | None => named(root),
-            }
-        }
+        Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
+            Some(AccessExpr::Dot(inner)) => named(inner),
+            Some(AccessExpr::Subscript(Subscript::Index { .. } | Subscript::Slice { .. }))
+            | None => named(root),
+        },
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => named(inner),
         Expr::Function(function) => last(&function.name).map(|name| (name, true)),
         Expr::Cast { expr, data_type, .. } => match named(expr) {
@@ -295,6 +293,9 @@ mod tests {
     fn what_stands_twice_is_told_apart() {
         let mut statement = Statement::Query(Box::new(query("select 1, 1, a, a from t")));
         tell_apart(&mut statement);
-        assert_eq!(statement.to_string(), "SELECT 1, 1 AS \"?column?1\", a, a AS \"?column?3\" FROM t");
+        assert_eq!(
+            statement.to_string(),
+            "SELECT 1, 1 AS \"?column?1\", a, a AS \"?column?3\" FROM t"
+        );
     }
 }

@@ -70,16 +70,15 @@ impl Store {
         name: &PrincipalId,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let revoked =
-            query(
-                "UPDATE principal SET revoked_at = $2, scram = NULL \
+        let revoked = query(
+            "UPDATE principal SET revoked_at = $2, scram = NULL \
                  WHERE name = $1 AND revoked_at IS NULL",
-            )
-                .bind(name.as_str())
-                .bind(at.micros())
-                .execute(self.writers())
-                .await
-                .map_err(failed("revoking a principal"))?;
+        )
+        .bind(name.as_str())
+        .bind(at.micros())
+        .execute(self.writers())
+        .await
+        .map_err(failed("revoking a principal"))?;
         Ok(revoked > 0)
     }
 

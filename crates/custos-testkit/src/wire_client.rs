@@ -36,6 +36,8 @@ enum Need {
     Python,
     /// Python with the pinned packages.
     Packages,
+    /// Python with the pinned packages of Flight, which are of no use to the others.
+    FlightPackages,
     OdbcDriver,
     OdbcManager,
     JavaCompiler,
@@ -66,6 +68,9 @@ impl WireClient {
         Self::new("node-postgres", "node_client.js", &[Need::Node, Need::Npm]),
     ];
 
+    /// ADBC and pyarrow, over Flight SQL: told in `FLIGHT` where the server is.
+    pub const FLIGHT: Self = Self::new("Flight SQL", "flight_client.py", &[Need::FlightPackages]);
+
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
     }
@@ -92,6 +97,9 @@ impl WireClient {
             let mut command = Command::new("node");
             command.env("NODE_PATH", modules);
             command
+        } else if self.needs.contains(&Need::FlightPackages) {
+            let pinned = scripts.join("requirements-flight.txt");
+            python_command(&python_of("clients-flight", &pinned)?)
         } else if self.needs.contains(&Need::Packages) {
             let python = python_of("clients-python", &scripts.join("requirements.txt"))?;
             python_command(&python)
@@ -132,7 +140,9 @@ impl Need {
         match self {
             Self::Psql => program("psql").is_some(),
             Self::Python => program("python3").is_some(),
-            Self::Packages => runs("python3", &["-c", "import ensurepip, venv"]).is_some(),
+            Self::Packages | Self::FlightPackages => {
+                runs("python3", &["-c", "import ensurepip, venv"]).is_some()
+            }
             Self::OdbcDriver => library("psqlodbcw.so").is_some(),
             Self::OdbcManager => library("libodbc.so.2").is_some(),
             // A runtime alone starts no program from its source.
@@ -148,7 +158,7 @@ impl Need {
         match self {
             Self::Psql => "psql",
             Self::Python => "Python",
-            Self::Packages => "Python that makes environments",
+            Self::Packages | Self::FlightPackages => "Python that makes environments",
             Self::OdbcDriver => "psqlodbcw.so",
             Self::OdbcManager => "libodbc.so.2",
             Self::JavaCompiler => "Java with its compiler",
@@ -162,7 +172,7 @@ impl Need {
         match self {
             Self::Psql => "postgresql-client",
             Self::Python => "python3",
-            Self::Packages => "python3-venv",
+            Self::Packages | Self::FlightPackages => "python3-venv",
             Self::OdbcDriver => "odbc-postgresql",
             Self::OdbcManager => "unixodbc",
             Self::JavaCompiler => "default-jdk-headless",
@@ -219,14 +229,15 @@ mod tests {
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {
         let scripts = workspace_root().join(SCRIPTS);
-        for client in WireClient::ALL {
+        for client in [&WireClient::ALL[..], &[WireClient::FLIGHT]].concat() {
             assert!(scripts.join(client.script).is_file(), "{client:?}");
         }
         let shared = ["seen.py", "raw.py"];
         for entry in fs::read_dir(scripts).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let is_script = [".py", ".java", ".js"].iter().any(|end| name.ends_with(end));
-            let driven = WireClient::ALL.iter().any(|client| client.script == name);
+            let driven = WireClient::ALL.iter().any(|client| client.script == name)
+                || WireClient::FLIGHT.script == name;
             assert!(!is_script || driven || shared.contains(&name.as_str()), "{name}");
         }
     }

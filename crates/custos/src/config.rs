@@ -23,7 +23,6 @@ pub(crate) const FILE: &str = "custos.toml";
 
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5);
 
-
 /// What a new installation's file says.
 pub(crate) const TEMPLATE: &str = r#"# Custos. Paths are relative to this file; every setting is also CUSTOS_<SECTION>_<NAME>.
 
@@ -43,6 +42,7 @@ keys = "keys"          # the key ring that opens the secrets: back it up elsewhe
 [server]
 http = "127.0.0.1:8080"
 postgres = "127.0.0.1:5433"  # PostgreSQL's protocol; "off" for none
+flight = "127.0.0.1:32010"  # Flight SQL; "off" for none
 # tls_certificate = "server.pem"  # with it PostgreSQL's clients can encrypt; read again when it changes
 # tls_key = "server.key"
 # tls_required = false            # true: clients that do not encrypt are turned away
@@ -385,6 +385,21 @@ mod tests {
         let problems =
             parse("[server]\nhttp = \"here\"", &[("CUSTOS_SERVER_HTTPS", "x")]).unwrap_err();
         assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn flight_is_served_unless_it_is_off() {
+        let flight = |text: &str, environment: &[(&str, &str)]| {
+            parse(text, environment)
+                .map(|config| config.server.flight.map(|address| address.port()))
+        };
+        assert_eq!(flight("", &[]), Ok(Some(32010)));
+        assert_eq!(flight("[server]\nflight = \"0.0.0.0:7\"", &[]), Ok(Some(7)));
+        for off in ["", "off"] {
+            assert_eq!(flight("", &[("CUSTOS_SERVER_FLIGHT", off)]), Ok(None));
+        }
+        let problems = flight("[server]\nflight = \"no\"", &[]).unwrap_err();
+        assert!(problems[0].starts_with("server.flight"), "{problems:?}");
     }
 
     #[test]

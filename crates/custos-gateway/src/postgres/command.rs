@@ -12,14 +12,22 @@ pub(super) enum Command {
     /// Asks for rows.
     Rows,
     /// Asks for rows, and sets a value that is given as text or as the parameter of a number.
-    SetConfig { name: String, value: Given, is_local: bool },
+    SetConfig {
+        name: String,
+        value: Given,
+        is_local: bool,
+    },
     Begin,
     Commit,
     Rollback,
     Savepoint(String),
     Release(String),
     RollbackTo(String),
-    Set { name: String, value: Option<String>, is_local: bool },
+    Set {
+        name: String,
+        value: Option<String>,
+        is_local: bool,
+    },
     Show(String),
     ShowAll,
     Reset(Option<String>),
@@ -28,11 +36,20 @@ pub(super) enum Command {
     Fetch(Fetch),
     /// Closes a cursor, or all.
     Close(Option<String>),
-    Prepare { name: String, sql: String },
-    Execute { name: String, arguments: String },
+    Prepare {
+        name: String,
+        sql: String,
+    },
+    Execute {
+        name: String,
+        arguments: String,
+    },
     /// Forgets a prepared statement, or all.
     Deallocate(Option<String>),
-    Copy { sql: String, format: CopyFormat },
+    Copy {
+        sql: String,
+        format: CopyFormat,
+    },
     /// Changes nothing here.
     Nothing(&'static str),
 }
@@ -64,9 +81,9 @@ pub(super) struct Fetch {
 
 /// Statements that would change something.
 const WRITING: [&str; 22] = [
-    "insert", "update", "delete", "merge", "truncate", "create", "alter", "drop", "grant", "revoke",
-    "comment", "security", "vacuum", "analyze", "cluster", "reindex", "refresh", "import", "load",
-    "lock", "call", "do",
+    "insert", "update", "delete", "merge", "truncate", "create", "alter", "drop", "grant",
+    "revoke", "comment", "security", "vacuum", "analyze", "cluster", "reindex", "refresh",
+    "import", "load", "lock", "call", "do",
 ];
 
 impl Command {
@@ -83,9 +100,30 @@ impl Command {
             ));
         }
         let word = words.take_any(&[
-            "select", "begin", "start", "commit", "end", "rollback", "abort", "savepoint",
-            "release", "set", "show", "reset", "discard", "declare", "fetch", "move", "close",
-            "prepare", "execute", "deallocate", "copy", "listen", "notify", "unlisten",
+            "select",
+            "begin",
+            "start",
+            "commit",
+            "end",
+            "rollback",
+            "abort",
+            "savepoint",
+            "release",
+            "set",
+            "show",
+            "reset",
+            "discard",
+            "declare",
+            "fetch",
+            "move",
+            "close",
+            "prepare",
+            "execute",
+            "deallocate",
+            "copy",
+            "listen",
+            "notify",
+            "unlisten",
             "checkpoint",
         ]);
         let read = match word {
@@ -115,7 +153,10 @@ impl Command {
             Some("copy") => return copy(words),
             Some("unlisten") => Some(Self::Nothing("UNLISTEN")),
             Some(word) => {
-                return Err(PgError::unsupported(format!("{} is not supported", word.to_uppercase())));
+                return Err(PgError::unsupported(format!(
+                    "{} is not supported",
+                    word.to_uppercase()
+                )));
             }
             None => Some(Self::Rows),
         };
@@ -251,7 +292,8 @@ fn discard(words: &mut Words<'_>) -> Option<Command> {
 fn declare(words: &mut Words<'_>) -> Option<Command> {
     let name = words.name()?;
     let mut is_binary = false;
-    while let Some(word) = words.take_any(&["binary", "insensitive", "asensitive", "no", "scroll"]) {
+    while let Some(word) = words.take_any(&["binary", "insensitive", "asensitive", "no", "scroll"])
+    {
         is_binary |= word == "binary";
     }
     if !words.take("cursor") {
@@ -266,13 +308,14 @@ fn declare(words: &mut Words<'_>) -> Option<Command> {
 }
 
 fn fetch(words: &mut Words<'_>, is_move: bool) -> Result<Command, PgError> {
-    let backward = || {
-        PgError::new("55000", "cursor can only scan forward").with_hint("declare it again")
-    };
+    let backward =
+        || PgError::new("55000", "cursor can only scan forward").with_hint("declare it again");
     let rows = if let Some(count) = words.count() {
         Some(u64::try_from(count).map_err(|_| backward())?)
     } else {
-        match words.take_any(&["next", "forward", "all", "prior", "first", "last", "absolute", "relative", "backward"]) {
+        match words.take_any(&[
+            "next", "forward", "all", "prior", "first", "last", "absolute", "relative", "backward",
+        ]) {
             None | Some("next") => Some(1),
             Some("all") => None,
             Some("forward") if words.take("all") => None,
@@ -317,7 +360,10 @@ fn copy(words: &mut Words<'_>) -> Result<Command, PgError> {
     };
     match words.take_any(&["from", "to"]).ok_or_else(syntax)? {
         "from" => {
-            return Err(PgError::new("25006", "cannot execute COPY FROM in a read-only transaction"));
+            return Err(PgError::new(
+                "25006",
+                "cannot execute COPY FROM in a read-only transaction",
+            ));
         }
         _ if words.take("stdout") => {}
         _ => {
@@ -359,8 +405,9 @@ impl Options {
         let is_list = words.take_token(&Token::LParen);
         while !words.is_done() && !words.take_token(&Token::RParen) {
             options.option(words, is_list).ok_or_else(|| {
-                PgError::unsupported("an option of COPY is not supported")
-                    .with_hint("known are FORMAT, DELIMITER, NULL, HEADER, QUOTE, ESCAPE, FORCE_QUOTE *")
+                PgError::unsupported("an option of COPY is not supported").with_hint(
+                    "known are FORMAT, DELIMITER, NULL, HEADER, QUOTE, ESCAPE, FORCE_QUOTE *",
+                )
             })?;
             words.take_token(&Token::Comma);
         }
@@ -381,7 +428,9 @@ impl Options {
                 let value = words.take_any(&["true", "on", "false", "off"]);
                 self.header = !matches!(value, Some("false" | "off"));
             }
-            "force_quote" => self.force_quote_all = words.take_token(&Token::Mul).then_some(true)?,
+            "force_quote" => {
+                self.force_quote_all = words.take_token(&Token::Mul).then_some(true)?
+            }
             "force" => {
                 self.force_quote_all =
                     (words.take("quote") && words.take_token(&Token::Mul)).then_some(true)?;
@@ -392,10 +441,16 @@ impl Options {
     }
 
     fn format(self) -> Result<CopyFormat, PgError> {
-        let byte = |text: Option<String>, default: u8, what: &str| match text.as_deref().map(str::as_bytes) {
+        let byte = |text: Option<String>, default: u8, what: &str| match text
+            .as_deref()
+            .map(str::as_bytes)
+        {
             None => Ok(default),
             Some([byte]) => Ok(*byte),
-            Some(_) => Err(PgError::new("22023", format!("COPY {what} must be a single one-byte character"))),
+            Some(_) => Err(PgError::new(
+                "22023",
+                format!("COPY {what} must be a single one-byte character"),
+            )),
         };
         match self.format.as_deref().unwrap_or("text") {
             "binary" => Ok(CopyFormat::Binary),

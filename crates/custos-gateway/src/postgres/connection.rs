@@ -143,19 +143,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 self.declare(declare).await?;
                 "DECLARE CURSOR"
             }
-            Command::Close(name) => {
-                match name {
-                    Some(name) => {
-                        let closed = self.session.portals.remove(name);
-                        closed.ok_or_else(super::session::no_portal)?;
-                        "CLOSE CURSOR"
-                    }
-                    None => {
-                        self.session.portals.clear();
-                        "CLOSE CURSOR ALL"
-                    }
+            Command::Close(name) => match name {
+                Some(name) => {
+                    let closed = self.session.portals.remove(name);
+                    closed.ok_or_else(super::session::no_portal)?;
+                    "CLOSE CURSOR"
                 }
-            }
+                None => {
+                    self.session.portals.clear();
+                    "CLOSE CURSOR ALL"
+                }
+            },
             Command::Prepare { name, sql } => {
                 let prepared = self.prepared(sql, Vec::new())?;
                 self.session.keep_statement(name.clone(), prepared)?;
@@ -246,7 +244,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 Ok(Rows::told("SHOW", &[(&name, vec![value])])?)
             }
             Command::ShowAll => {
-                let (names, values): (Vec<_>, Vec<_>) = self.session.settings.all().into_iter().unzip();
+                let (names, values): (Vec<_>, Vec<_>) =
+                    self.session.settings.all().into_iter().unzip();
                 let nothing = vec![String::new(); names.len()];
                 let columns = [("name", names), ("setting", values), ("description", nothing)];
                 Ok(Rows::told("SHOW", &columns)?)
@@ -275,7 +274,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             stream = self.session.ask(gateway, sql, parameters) => stream?,
             reason = interrupted(&mut self.wire, &self.cancel, deadline) => return Err(reason),
         };
-        let is_explain = sql.trim_start().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("explain"));
+        let is_explain =
+            sql.trim_start().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("explain"));
         Ok(Rows::of(stream, if is_explain { "EXPLAIN" } else { "SELECT" }, timeout))
     }
 

@@ -86,7 +86,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let given = formats(&bind.parameter_format_codes)?;
         let oids = self.oids(&name, &prepared, bind.parameters.len()).await?;
         if oids.len() != bind.parameters.len() {
-            return Err(PgError::protocol("the number of parameters is not that of the statement").into());
+            return Err(
+                PgError::protocol("the number of parameters is not that of the statement").into()
+            );
         }
         let zone = self.session.settings.zone();
         let format = |at: usize| match &given[..] {
@@ -94,9 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             each => each.get(at).copied().unwrap_or(Format::Text),
         };
         let parameters = bind.parameters.iter().zip(&oids).enumerate();
-        let parameters = parameters.map(|(at, (bytes, oid))| {
-            parameter::decode(*oid, format(at), bytes.as_deref(), zone)
-        });
+        let parameters = parameters
+            .map(|(at, (bytes, oid))| parameter::decode(*oid, format(at), bytes.as_deref(), zone));
         let parameters = parameters.collect::<Result<Vec<ArrayRef>, _>>().map_err(PgError::from)?;
         let portal = Portal {
             sql: prepared.sql,
@@ -154,7 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 let prepared = self.session.statement(name)?.clone();
                 let described = self.described(name).await?;
                 let taken = described.as_ref().map_or(0, |known| known.parameters.len());
-                let types = oids(&prepared.oids, described.as_deref(), taken.max(prepared.oids.len()));
+                let types =
+                    oids(&prepared.oids, described.as_deref(), taken.max(prepared.oids.len()));
                 let types = ParameterDescription::new(types);
                 self.wire.put(PgWireBackendMessage::ParameterDescription(types))?;
                 let columns = match described {

@@ -11,12 +11,12 @@ use pgwire::messages::data::{FieldDescription, RowDescription};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use super::Stop;
 use super::cancel::Cancel;
 use super::encode::{CopyEncoder, RowEncoder};
 use super::error::PgError;
 use super::format::Format;
 use super::wire::Wire;
-use super::Stop;
 
 /// How many rows are written before it is looked whether they are to be sent.
 const ROWS_AT_ONCE: usize = 256;
@@ -76,9 +76,9 @@ impl Rows {
         columns: &[(&str, Vec<String>)],
     ) -> Result<Self, PgError> {
         let schema = text_columns(columns.iter().map(|(name, _)| *name));
-        let arrays = columns.iter().map(|(_, values)| {
-            Arc::new(StringArray::from_iter_values(values)) as ArrayRef
-        });
+        let arrays = columns
+            .iter()
+            .map(|(_, values)| Arc::new(StringArray::from_iter_values(values)) as ArrayRef);
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect())
             .map_err(|_| PgError::from(QueryError::Internal))?;
         let current = Some((batch, 0));

@@ -129,7 +129,8 @@ impl Session {
             return false;
         }
         let settings = self.settings.clone();
-        self.transaction = Some(Transaction { has_failed: false, settings, savepoints: Vec::new() });
+        self.transaction =
+            Some(Transaction { has_failed: false, settings, savepoints: Vec::new() });
         true
     }
 
@@ -204,7 +205,11 @@ impl Session {
     }
 
     /// Keeps a statement under a name.
-    pub(super) fn keep_statement(&mut self, name: String, prepared: Prepared) -> Result<(), PgError> {
+    pub(super) fn keep_statement(
+        &mut self,
+        name: String,
+        prepared: Prepared,
+    ) -> Result<(), PgError> {
         if !name.is_empty() && self.statements.contains_key(&name) {
             return Err(PgError::new("42P05", "a prepared statement of this name exists already"));
         }

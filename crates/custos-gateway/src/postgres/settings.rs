@@ -46,7 +46,11 @@ const ALL: &[Known] = &[
     known("check_function_bodies", "on", Takes::Any),
     reported("client_encoding", "UTF8", Takes::Only(&["utf8", "unicode"])),
     known("client_min_messages", "notice", Takes::Any),
-    reported("DateStyle", "ISO, MDY", Takes::Only(&["iso", "isomdy", "isodmy", "isoymd", "mdy", "ymd", "dmy"])),
+    reported(
+        "DateStyle",
+        "ISO, MDY",
+        Takes::Only(&["iso", "isomdy", "isodmy", "isoymd", "mdy", "ymd", "dmy"]),
+    ),
     known("default_tablespace", "", Takes::Any),
     known("default_transaction_deferrable", "off", Takes::Any),
     known("default_transaction_isolation", "read committed", Takes::Any),
@@ -110,7 +114,8 @@ pub(super) struct Settings {
 impl Settings {
     /// The settings of a session that begins with these.
     pub(super) fn new(user: &str, is_encrypted: bool) -> Self {
-        let own = [("session_authorization", user), ("ssl", if is_encrypted { "on" } else { "off" })];
+        let own =
+            [("session_authorization", user), ("ssl", if is_encrypted { "on" } else { "off" })];
         let begun = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { begun, set: BTreeMap::new(), local: BTreeMap::new(), zone: Tz::UTC }
     }
@@ -129,7 +134,8 @@ impl Settings {
     pub(super) fn show(&self, name: &str) -> Result<String, PgError> {
         let key = name.to_lowercase();
         let set = self.set.get(&key).or_else(|| self.begun.get(&key)).cloned();
-        set.or_else(|| find(name).map(|known| known.default.to_owned())).ok_or_else(|| unknown(name))
+        set.or_else(|| find(name).map(|known| known.default.to_owned()))
+            .ok_or_else(|| unknown(name))
     }
 
     /// The name of a setting, as it is shown.
@@ -139,7 +145,8 @@ impl Settings {
 
     /// All settings and their values, by names in lower case.
     pub(super) fn all(&self) -> BTreeMap<String, String> {
-        let defaults = ALL.iter().map(|known| (known.name.to_lowercase(), known.default.to_owned()));
+        let defaults =
+            ALL.iter().map(|known| (known.name.to_lowercase(), known.default.to_owned()));
         let mut all: BTreeMap<_, _> = defaults.collect();
         all.extend(self.begun.clone());
         all.extend(self.set.clone());
@@ -213,7 +220,8 @@ impl Settings {
 
 fn unknown(name: &str) -> PgError {
     // A name could hold anything; only what looks like one is repeated.
-    let plain = name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
+    let plain =
+        name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
     let name = if plain { name } else { "?" };
     PgError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
 }

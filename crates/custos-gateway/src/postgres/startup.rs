@@ -75,7 +75,9 @@ fn version<S: AsyncRead + AsyncWrite + Unpin>(
         return Ok(version);
     }
     if major != 3 {
-        return Err(PgError::new("0A000", "this version of the protocol is not supported").fatal().into());
+        return Err(PgError::new("0A000", "this version of the protocol is not supported")
+            .fatal()
+            .into());
     }
     let newest = ProtocolVersion::PROTOCOL3_2;
     let offer = NegotiateProtocolVersion::new(newest.into(), Vec::new());
@@ -99,7 +101,9 @@ async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let authenticator = &door.gateway.authenticator;
     let login = match user.parse::<PrincipalId>() {
-        Ok(name) => authenticator.login(&name).await.map_err(|error| PgError::of(&error).fatal())?,
+        Ok(name) => {
+            authenticator.login(&name).await.map_err(|error| PgError::of(&error).fatal())?
+        }
         Err(_) => None,
     };
     let mut unknown = [0; 32];
@@ -116,7 +120,9 @@ async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
     wire.put(PgWireBackendMessage::Authentication(offer))?;
     wire.send().await?;
     let first = answer(wire).await?;
-    let PgWireFrontendMessage::PasswordMessageFamily(first) = first else { return Err(unexpected()) };
+    let PgWireFrontendMessage::PasswordMessageFamily(first) = first else {
+        return Err(unexpected());
+    };
     let first = first.into_sasl_initial_response().map_err(|_| unexpected())?;
     let data = first.data.filter(|_| first.auth_method == MECHANISM).ok_or_else(unexpected)?;
     let (challenge, waiting) =
@@ -175,7 +181,10 @@ fn purpose(
     // A purpose that is not there and one that is not open look the same.
     named.filter(|purpose| policy.may_use(principal, purpose).is_ok()).ok_or_else(|| {
         PgError::new("3D000", "there is no database of this name for this principal")
-            .with_hint(format!("databases stand for purposes: {}", databases(door, principal).join(", ")))
+            .with_hint(format!(
+                "databases stand for purposes: {}",
+                databases(door, principal).join(", ")
+            ))
             .fatal()
     })
 }

@@ -196,12 +196,15 @@ mod tests {
     fn a_text_is_cut_at_semicolons_that_end_statements() {
         assert_eq!(texts("select 1; select 2 ;"), ["select 1", "select 2"]);
         assert_eq!(texts(" ; ;; -- nothing\n"), [""; 0]);
-        assert_eq!(texts("select ';', \"a;b\", $$x;y$$, E'\\';' -- c;\n; b"), [
-            "select ';', \"a;b\", $$x;y$$, E'\\';'",
-            "b"
-        ]);
+        assert_eq!(
+            texts("select ';', \"a;b\", $$x;y$$, E'\\';' -- c;\n; b"),
+            ["select ';', \"a;b\", $$x;y$$, E'\\';'", "b"]
+        );
         assert_eq!(texts("/* a; /* b; */ c; */ select 1"), ["select 1"]);
-        assert_eq!(texts("select '张;三'\n  , 1;\nselect '李'"), ["select '张;三'\n  , 1", "select '李'"]);
+        assert_eq!(
+            texts("select '张;三'\n  , 1;\nselect '李'"),
+            ["select '张;三'\n  , 1", "select '李'"]
+        );
         assert_eq!(pieces("select 'open").unwrap_err().code, "42601");
     }
 

@@ -193,11 +193,7 @@ impl ScalarUDFImpl for Function {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { args.number_rows };
-        let arrays = args
-            .args
-            .iter()
-            .map(|arg| arg.to_array(rows))
-            .collect::<Result<Vec<_>>>()?;
+        let arrays = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
         let answer = (self.body)(&arrays, rows)?;
         match is_constant {
             true => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&answer, 0)?)),
@@ -229,10 +225,7 @@ fn missing() -> QueryError {
 }
 
 /// Answers by a text.
-fn told(
-    texts: &StringArray,
-    answer: impl Fn(&str) -> Option<bool>,
-) -> ArrayRef {
+fn told(texts: &StringArray, answer: impl Fn(&str) -> Option<bool>) -> ArrayRef {
     Arc::new(texts.iter().map(|text| text.and_then(&answer)).collect::<BooleanArray>())
 }
 
@@ -302,9 +295,7 @@ fn is_visible(catalogue: Arc<Catalogue>) -> Arc<ScalarUDF> {
 fn relation_of(catalogue: Arc<Catalogue>) -> Arc<ScalarUDF> {
     Function::of("to_regclass", DataType::Int64, move |arguments, _| {
         let names = text(arguments, 0)?;
-        let numbers = names
-            .iter()
-            .map(|name| catalogue.objects.relation(name?).map(i64::from));
+        let numbers = names.iter().map(|name| catalogue.objects.relation(name?).map(i64::from));
         Ok(Arc::new(numbers.collect::<Int64Array>()))
     })
 }
@@ -325,9 +316,8 @@ fn schema_name(catalogue: Arc<Catalogue>) -> Arc<ScalarUDF> {
         let names = numbers.iter().map(|oid| {
             let all = [PG_CATALOG, INFORMATION_SCHEMA, PUBLISHED];
             let oid = oid?;
-            let found = all.iter().find(|name| {
-                catalogue.objects.namespace(name).to_string() == oid
-            });
+            let found =
+                all.iter().find(|name| catalogue.objects.namespace(name).to_string() == oid);
             Some(found.map_or_else(|| oid.to_owned(), |name| (*name).to_owned()))
         });
         Ok(Arc::new(names.collect::<StringArray>()))
@@ -345,10 +335,8 @@ fn type_of(types: HashMap<String, i32>) -> Arc<ScalarUDF> {
 
 /// The name of the type of a number, as `regtype` shows it.
 fn type_name(types: &HashMap<String, i32>) -> Arc<ScalarUDF> {
-    let names: HashMap<String, String> = types
-        .iter()
-        .map(|(name, number)| (number.to_string(), sql_name(name)))
-        .collect();
+    let names: HashMap<String, String> =
+        types.iter().map(|(name, number)| (number.to_string(), sql_name(name))).collect();
     Function::of("custos_type_name", DataType::Utf8, move |arguments, _| {
         let numbers = text(arguments, 0)?;
         let found = numbers.iter().map(|oid| {
@@ -395,7 +383,9 @@ fn sql_name(name: &str) -> String {
 
 /// Whether each of these privileges, set apart by commas, is one of reading.
 fn is_reading(privileges: &str, reading: &[&str]) -> bool {
-    privileges.split(',').any(|privilege| reading.contains(&privilege.trim().to_uppercase().as_str()))
+    privileges
+        .split(',')
+        .any(|privilege| reading.contains(&privilege.trim().to_uppercase().as_str()))
 }
 
 /// The arguments of a question for a privilege without the role, which comes first or not at all.

@@ -57,7 +57,8 @@ impl Objects {
     pub(super) fn relation(&self, name: &str) -> Option<i32> {
         let mut parts = name.rsplit('.').map(|part| part.trim_matches('"'));
         let table = parts.next()?;
-        let published = || self.tables.iter().find(|known| known.name == table).map(|known| known.oid);
+        let published =
+            || self.tables.iter().find(|known| known.name == table).map(|known| known.oid);
         let system = |schema| shape::find(schema, table).map(|shape| shape.oid);
         match parts.next() {
             None => published().or_else(|| system(PG_CATALOG)),
@@ -104,9 +105,8 @@ impl Objects {
 pub(super) fn stable(kind: &str, name: &str) -> i32 {
     // FNV-1a, which is the same everywhere and forever.
     let bytes = kind.bytes().chain([b'.']).chain(name.bytes());
-    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = bytes
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     i32::try_from(hash >> 2).unwrap_or_default().max(16_384)
 }
 

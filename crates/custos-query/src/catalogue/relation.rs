@@ -53,7 +53,8 @@ pub(super) fn rows(
     rows: usize,
     said: Vec<(&str, Values)>,
 ) -> Result<RecordBatch, QueryError> {
-    let mut said: Vec<_> = said.into_iter().map(|(name, values)| (name, values.array(rows))).collect();
+    let mut said: Vec<_> =
+        said.into_iter().map(|(name, values)| (name, values.array(rows))).collect();
     let mut arrays = Vec::with_capacity(shape.columns.len());
     for column in &shape.columns {
         let of = column.field.data_type();

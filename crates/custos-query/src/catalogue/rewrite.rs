@@ -12,8 +12,18 @@ use super::{information, relations, shape};
 
 /// Functions that make one value of many rows, by their names.
 const AGGREGATES: [&str; 12] = [
-    "count", "max", "min", "sum", "avg", "array_agg", "string_agg", "bool_and", "bool_or",
-    "every", "json_agg", "first_value",
+    "count",
+    "max",
+    "min",
+    "sum",
+    "avg",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "json_agg",
+    "first_value",
 ];
 
 /// Rewrites what the engine does not plan: arrays of subqueries, subqueries of one row that it
@@ -155,7 +165,8 @@ fn is_empty_set(set: &SetExpr) -> bool {
 
 fn is_empty_select(select: &Select) -> bool {
     let is_grouped = select.group_by != GroupByExpr::Expressions(Vec::new(), Vec::new());
-    (is_grouped || !select.projection.iter().any(aggregates)) && select.from.iter().any(is_empty_join)
+    (is_grouped || !select.projection.iter().any(aggregates))
+        && select.from.iter().any(is_empty_join)
 }
 
 fn is_empty_join(tables: &TableWithJoins) -> bool {
@@ -179,7 +190,10 @@ fn is_empty_table(table: &TableFactor) -> bool {
         // Options of relations, of which none has any.
         TableFactor::Table { name, args: Some(arguments), .. } => {
             name.to_string().to_lowercase().ends_with("unnest")
-                && arguments.args.iter().any(|argument| argument.to_string().ends_with("reloptions"))
+                && arguments
+                    .args
+                    .iter()
+                    .any(|argument| argument.to_string().ends_with("reloptions"))
         }
         TableFactor::UNNEST { array_exprs, .. } => {
             array_exprs.iter().any(|expr| expr.to_string().ends_with("reloptions"))

@@ -19,8 +19,7 @@ fn session() -> Session {
 async fn ask(doors: &Doors, session: &Session, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
     let principal = crate::governor::tests::principal("officer");
     let purpose = "legal_claims".parse().unwrap();
-    let question =
-        Question { session: Some(session), ..Question::new(sql, &principal, &purpose) };
+    let question = Question { session: Some(session), ..Question::new(sql, &principal, &purpose) };
     let governed = doors.governor.govern_question(&question).await?;
     doors.executor.run(governed).await?.try_collect().await
 }
@@ -43,7 +42,10 @@ async fn scratch() {
             }
             Err(error) => {
                 failed += 1;
-                println!("FAIL {error} :: {}", sql.split_whitespace().collect::<Vec<_>>().join(" "));
+                println!(
+                    "FAIL {error} :: {}",
+                    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+                );
             }
         }
     }

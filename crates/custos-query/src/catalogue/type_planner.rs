@@ -9,9 +9,8 @@ use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 
 /// Types whose values are text here.
-const TEXTS: [&str; 11] = [
-    "json", "jsonb", "uuid", "name", "citext", "bpchar", "inet", "cidr", "xml", "money", "char",
-];
+const TEXTS: [&str; 11] =
+    ["json", "jsonb", "uuid", "name", "citext", "bpchar", "inet", "cidr", "xml", "money", "char"];
 
 /// Plans types by the names that PostgreSQL has for them.
 #[derive(Debug)]

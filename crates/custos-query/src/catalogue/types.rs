@@ -19,13 +19,8 @@ pub(super) struct TypeName {
 
 /// The names of a type.
 pub(super) fn name(of: PgType) -> TypeName {
-    let plain = |sql, internal, layout| TypeName {
-        sql,
-        internal,
-        precision: None,
-        fraction: None,
-        layout,
-    };
+    let plain =
+        |sql, internal, layout| TypeName { sql, internal, precision: None, fraction: None, layout };
     let word = (true, "i", "p");
     let long = (true, "d", "p");
     let extended = (false, "i", "x");

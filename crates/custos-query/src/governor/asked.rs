@@ -11,7 +11,7 @@ use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
 use crate::catalogue::{self, Reads};
 use crate::labels::{self, Labels};
-use crate::{Question, QueryError};
+use crate::{QueryError, Question};
 
 /// Puts what PostgreSQL understands and the engine does not into words that both do.
 static POSTGRES: LazyLock<PostgresCompatibilityParser> =
@@ -44,7 +44,8 @@ impl Read {
         }
         let (mut asked, labels) = read_as_postgres(state, question.sql)?;
         let (Asked::Rows(statement) | Asked::Plan(statement)) = &mut asked;
-        let tables = state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
+        let tables =
+            state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
         let reads = Reads::of(&tables)?;
         let mut is_empty = false;
         if let (Reads::Catalogue, Statement::Statement(statement)) = (reads, statement) {

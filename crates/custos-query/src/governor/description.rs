@@ -11,7 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::{Governor, Lent, PUBLISHED, Planned, Schemas, Wanted};
 use crate::catalogue::{Catalogue, Shipped};
-use crate::{Description, Question, QueryError, Session, allow};
+use crate::{Description, QueryError, Question, Session, allow};
 
 impl Governor {
     /// Tells what a statement takes and gives, without running it. The values of its parameters are

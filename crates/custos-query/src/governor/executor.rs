@@ -208,10 +208,14 @@ impl Executor {
         state: SessionState,
         over: &Over,
     ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
-        let plan =
-            state.create_physical_plan(&governed.planned.plan).await.map_err(QueryError::from_planning)?;
+        let plan = state
+            .create_physical_plan(&governed.planned.plan)
+            .await
+            .map_err(QueryError::from_planning)?;
         allow::physical(&*plan, governed.planned.reads)?;
-        let plan = over.interrupts(plan, governed.lent.limits().statement_time).map_err(QueryError::from_planning)?;
+        let plan = over
+            .interrupts(plan, governed.lent.limits().statement_time)
+            .map_err(QueryError::from_planning)?;
         let schema = plan.schema();
         let context = state.task_ctx();
         // Another runtime would spill rows in clear.

@@ -1,6 +1,7 @@
 //! `custos serve`: the doors.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,11 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         let gateway = gateway.clone();
         doors.spawn(custos_gateway::serve_postgres(listener, gateway, encryption, ended()));
     }
+    if let Some(address) = config.flight {
+        let listener = TcpListener::bind(address).await?;
+        output::note(format!("serving grpc://{}", listener.local_addr()?));
+        doors.spawn(custos_gateway::serve_flight(listener, gateway.clone(), ended()));
+    }
     let erasure = Arc::clone(&gateway.erasure);
     let executor = Arc::clone(&gateway.executor);
     doors.spawn(custos_gateway::serve(http, gateway, ended()));
@@ -66,16 +72,16 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         while let Some(door) = doors.join_next().await {
             door.map_err(std::io::Error::other)??;
         }
-        // Statements that still run are cut off, which is in the audit log when this returns.
-        executor.close().await;
         Ok::<_, Failure>(())
     };
-    tokio::select! {
-        served = all => served?,
+    let served = tokio::select! {
+        served = all => served,
         never = work(&erasure, WORKER.parse()?) => match never {},
         never = sort(&compactor) => match never {},
-    }
-    Ok(())
+    };
+    // Not before all doors are shut: it ends what is left of statements, and records that.
+    executor.close().await;
+    served
 }
 
 /// Goes on with verified requests, those that a crash or a lost client left included.

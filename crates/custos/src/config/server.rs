@@ -12,13 +12,17 @@ const HTTP: &str = "127.0.0.1:8080";
 /// Where PostgreSQL's clients are served unless said otherwise.
 const POSTGRES: &str = "127.0.0.1:5433";
 
+/// Where Flight SQL is served unless said otherwise.
+const FLIGHT: &str = "127.0.0.1:32010";
+
 /// What switches a door off.
 const OFF: &str = "off";
 
 /// The settings of this section in the environment.
-pub(super) const VARIABLES: [&str; 5] = [
+pub(super) const VARIABLES: [&str; 6] = [
     "CUSTOS_SERVER_HTTP",
     "CUSTOS_SERVER_POSTGRES",
+    "CUSTOS_SERVER_FLIGHT",
     "CUSTOS_SERVER_TLS_CERTIFICATE",
     "CUSTOS_SERVER_TLS_KEY",
     "CUSTOS_SERVER_TLS_REQUIRED",
@@ -29,6 +33,7 @@ pub(super) const VARIABLES: [&str; 5] = [
 pub(super) struct RawServer {
     http: Option<String>,
     postgres: Option<String>,
+    flight: Option<String>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_required: Option<bool>,
@@ -40,6 +45,8 @@ pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     /// Where PostgreSQL's clients are, if they are.
     pub(crate) postgres: Option<SocketAddr>,
+    /// Where those of Flight SQL are, if they are.
+    pub(crate) flight: Option<SocketAddr>,
     /// What connections are encrypted with, if they are.
     pub(crate) tls: Option<Tls>,
 }
@@ -69,12 +76,11 @@ impl RawServer {
         let http = set("CUSTOS_SERVER_HTTP", self.http).unwrap_or_else(|| HTTP.to_owned());
         let http = address("http", &http, HTTP, problems);
         let postgres = set("CUSTOS_SERVER_POSTGRES", self.postgres);
-        let postgres = postgres.unwrap_or_else(|| POSTGRES.to_owned());
-        let postgres = match postgres.as_str() {
-            OFF => None,
-            text => Some(address("postgres", text, POSTGRES, problems)?),
-        };
-        let required = set("CUSTOS_SERVER_TLS_REQUIRED", self.tls_required.map(|on| on.to_string()));
+        let postgres = door("postgres", postgres, POSTGRES, problems)?;
+        let flight = set("CUSTOS_SERVER_FLIGHT", self.flight);
+        let flight = door("flight", flight, FLIGHT, problems)?;
+        let required =
+            set("CUSTOS_SERVER_TLS_REQUIRED", self.tls_required.map(|on| on.to_string()));
         let is_required = match required.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
@@ -93,7 +99,20 @@ impl RawServer {
                 None
             }
         };
-        Some(Server { http: http?, postgres, tls })
+        Some(Server { http: http?, postgres, flight, tls })
+    }
+}
+
+/// The address of a door that can be switched off.
+fn door(
+    name: &str,
+    set: Option<String>,
+    default: &str,
+    problems: &mut Vec<String>,
+) -> Option<Option<SocketAddr>> {
+    match set.as_deref() {
+        Some(OFF | "") => Some(None),
+        set => address(name, set.unwrap_or(default), default, problems).map(Some),
     }
 }
 

@@ -61,7 +61,11 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(shop: &Shop) -> Result<Self> {
         let mut command = shop.command()?;
-        command.arg("serve").env("CUSTOS_SERVER_HTTP", "127.0.0.1:0").stderr(Stdio::piped());
+        command
+            .arg("serve")
+            .env("CUSTOS_SERVER_HTTP", "127.0.0.1:0")
+            .env("CUSTOS_SERVER_FLIGHT", "off");
+        command.stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stderr.take().context("a log")?).read_line(&mut line)?;

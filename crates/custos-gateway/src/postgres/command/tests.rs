@@ -51,10 +51,7 @@ fn statements_of_sessions_are_told_from_those_that_ask_for_rows() {
             "prepare c (int, text) as select $1, $2",
             Command::Prepare { name: name(), sql: "select $1, $2".to_owned() },
         ),
-        (
-            "execute c (1, 'a)')",
-            Command::Execute { name: name(), arguments: "1, 'a)'".to_owned() },
-        ),
+        ("execute c (1, 'a)')", Command::Execute { name: name(), arguments: "1, 'a)'".to_owned() }),
         (
             "DECLARE c BINARY NO SCROLL CURSOR WITH HOLD FOR select 1",
             Command::Declare(Declare {
@@ -93,7 +90,8 @@ fn copies_are_read_in_the_forms_of_today_and_of_old() {
     };
     let text = |delimiter| CopyFormat::Text { delimiter, null: "\\N".to_owned() };
     assert_eq!(copy("copy orders to stdout"), ("SELECT * FROM \"orders\"".to_owned(), text(b'\t')));
-    let (sql, format) = copy("COPY customer.orders (a, \"B\") TO STDOUT (FORMAT text, DELIMITER '|')");
+    let (sql, format) =
+        copy("COPY customer.orders (a, \"B\") TO STDOUT (FORMAT text, DELIMITER '|')");
     assert_eq!(sql, "SELECT a, \"B\" FROM \"customer\".\"orders\"");
     assert_eq!(format, text(b'|'));
     let csv = CopyFormat::Csv {
@@ -104,7 +102,10 @@ fn copies_are_read_in_the_forms_of_today_and_of_old() {
         header: true,
         force_quote: Vec::new(),
     };
-    assert_eq!(copy("copy (select 1) to stdout with csv header"), ("select 1".to_owned(), csv.clone()));
+    assert_eq!(
+        copy("copy (select 1) to stdout with csv header"),
+        ("select 1".to_owned(), csv.clone())
+    );
     assert_eq!(copy("copy (select 1) to stdout (format csv, header true)").1, csv);
     assert_eq!(copy("COPY (TABLE a) TO STDOUT (FORMAT binary)").1, CopyFormat::Binary);
 }

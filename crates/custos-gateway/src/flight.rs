@@ -1,0 +1,83 @@
+//! The Flight SQL door: statements by gRPC, rows as Arrow.
+//!
+//! Whoever calls is told from the token of that very call. A statement is announced with a ticket,
+//! and governed again when its rows are fetched.
+
+mod asker;
+mod catalog;
+mod door;
+mod encode;
+mod gate;
+mod handshake;
+mod in_flight;
+mod parameters;
+mod refusal;
+mod service;
+mod shelf;
+mod sql_info;
+mod statement;
+mod xdbc_types;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use self::gate::Gate;
+use self::service::Flight;
+use crate::Gateway;
+use crate::serve::DRAIN_SECONDS_MAX;
+
+/// Calls of a connection at a time; others wait for the client to have one fewer.
+const CONNECTION_STREAMS_MAX: u32 = 64;
+
+/// Longest headers of a call.
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+
+/// A silent client is asked this often whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// And has this long to say so.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+
+/// Answers Flight SQL on `listener` until `shutdown` completes.
+///
+/// Then no connection is accepted any more, and what was begun has 30 seconds to end. Statements
+/// that are cut off go on until the executor that all doors share is closed.
+pub async fn serve_flight(
+    listener: TcpListener,
+    gateway: Gateway,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let gate = Gate::new(Arc::new(Flight::new(gateway)));
+    let (stop, stopping) = oneshot::channel::<()>();
+    let incoming =
+        TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+    let serving = Server::builder()
+        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+        .serve_with_incoming_shutdown(gate, incoming, async move {
+            shutdown.await;
+            drop(stop);
+        });
+    let overdue = async {
+        // Resolves when the other end is dropped, which is when the shutdown begins.
+        if stopping.await.is_err() {
+            sleep(Duration::from_secs(DRAIN_SECONDS_MAX)).await;
+        }
+    };
+    tokio::select! {
+        served = serving => served.map_err(io::Error::other),
+        () = overdue => {
+            tracing::warn!("calls did not end in time and are cut off");
+            Ok(())
+        }
+    }
+}
