@@ -4,6 +4,7 @@ mod asked;
 mod description;
 mod executor;
 mod explain;
+mod parameters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -327,7 +328,18 @@ impl Governor {
     /// Plans a SELECT, whose parameters have no values yet.
     async fn plan(&self, question: &Question<'_>, lent: &Lent) -> Result<Planned, QueryError> {
         let outside = self.schemas(question, lent)?;
-        let Read { asked, reads, labels, is_empty } = Read::of(question, &outside.state)?;
+        let read = Read::of(question, &outside.state)?;
+        self.plan_read(read, question, lent, outside).await
+    }
+
+    async fn plan_read(
+        &self,
+        read: Read,
+        question: &Question<'_>,
+        lent: &Lent,
+        outside: Schemas,
+    ) -> Result<Planned, QueryError> {
+        let Read { asked, reads, labels, is_empty, arrays: _ } = read;
         let (statement, wanted) = match asked {
             Asked::Rows(statement) => (statement, Wanted::Rows),
             Asked::Plan(statement) => (statement, Wanted::Plan),

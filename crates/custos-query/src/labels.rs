@@ -10,13 +10,20 @@ use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, Expr, ObjectName, Query, SelectItem, SetExpr, Statement, Subscript,
 };
 
+use crate::pg_type::COMPUTED;
+
 /// What an expression without a name is called.
 const NAMELESS: &str = "?column?";
 
 /// The items of a SELECT list, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Label {
-    Name(String),
+    Name {
+        name: String,
+        /// Whether it was computed, and not read or cast: what the type of a column says of its
+        /// values beside its name is lost then.
+        is_computed: bool,
+    },
     /// As many columns as it takes, named by the tables.
     Wildcard,
 }
@@ -35,7 +42,7 @@ impl Labels {
 
     /// The name of the only column.
     pub(crate) fn one(name: &str) -> Self {
-        Self(vec![Label::Name(name.to_owned())])
+        Self(vec![Label::Name { name: name.to_owned(), is_computed: false }])
     }
 
     /// The plan of an answer without rows, whose columns are text.
@@ -54,23 +61,29 @@ impl Labels {
     /// Columns of a wildcard keep theirs, and so do all between two wildcards.
     pub(crate) fn rename(&self, schema: &SchemaRef) -> SchemaRef {
         let columns = schema.fields().len();
-        let mut names: Vec<Option<&str>> = vec![None; columns];
+        let mut names: Vec<Option<(&str, bool)>> = vec![None; columns];
         let wildcards = self.0.iter().filter(|label| **label == Label::Wildcard).count();
         if wildcards == 0 && self.0.len() != columns {
             return Arc::clone(schema);
         }
-        let left = self.0.iter().map_while(Label::name);
+        let left = self.0.iter().map_while(Label::chosen);
         for (place, name) in names.iter_mut().zip(left) {
             *place = Some(name);
         }
         if wildcards > 0 {
-            let right = self.0.iter().rev().map_while(Label::name);
+            let right = self.0.iter().rev().map_while(Label::chosen);
             for (place, name) in names.iter_mut().rev().zip(right) {
                 *place = Some(name);
             }
         }
         let fields = schema.fields().iter().zip(names).map(|(field, name)| match name {
-            Some(name) => Arc::new(Field::clone(field).with_name(name)),
+            Some((name, is_computed)) => {
+                let mut field = Field::clone(field).with_name(name);
+                if is_computed {
+                    field.metadata_mut().insert(COMPUTED.to_owned(), String::new());
+                }
+                Arc::new(field)
+            }
             None => Arc::clone(field),
         });
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
@@ -78,11 +91,15 @@ impl Labels {
 }
 
 impl Label {
-    fn name(&self) -> Option<&str> {
+    fn chosen(&self) -> Option<(&str, bool)> {
         match self {
-            Self::Name(name) => Some(name),
+            Self::Name { name, is_computed } => Some((name, *is_computed)),
             Self::Wildcard => None,
         }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.chosen().map(|chosen| chosen.0)
     }
 }
 
@@ -124,11 +141,23 @@ fn leftmost_mut(body: &mut SetExpr) -> Option<&mut ast::Select> {
 
 fn label(item: &SelectItem) -> Label {
     match item {
-        SelectItem::UnnamedExpr(expr) => {
-            Label::Name(named(expr).map_or_else(|| NAMELESS.to_owned(), |found| found.0))
+        SelectItem::UnnamedExpr(expr) => Label::Name {
+            name: named(expr).map_or_else(|| NAMELESS.to_owned(), |found| found.0),
+            is_computed: is_computed(expr),
+        },
+        SelectItem::ExprWithAlias { expr, alias } => {
+            Label::Name { name: folded(alias), is_computed: is_computed(expr) }
         }
-        SelectItem::ExprWithAlias { alias, .. } => Label::Name(folded(alias)),
         _ => Label::Wildcard,
+    }
+}
+
+fn is_computed(expr: &Expr) -> bool {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => false,
+        Expr::Nested(inner) => is_computed(inner),
+        Expr::Cast { data_type, .. } => !data_type.to_string().contains('('),
+        _ => true,
     }
 }
 
@@ -160,7 +189,7 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
         },
         Expr::Exists { .. } => own("exists"),
         Expr::Subquery(query) => match label(leftmost(&query.body)?.projection.first()?) {
-            Label::Name(name) if name != NAMELESS => Some((name, true)),
+            Label::Name { name, .. } if name != NAMELESS => Some((name, true)),
             _ => None,
         },
         Expr::Array(_) => own("array"),

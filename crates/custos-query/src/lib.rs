@@ -21,6 +21,7 @@ mod catalogue;
 mod compute;
 mod date_trunc;
 mod dense;
+mod dialect;
 mod error;
 mod export;
 mod governor;

@@ -9,6 +9,9 @@ mod tests;
 /// catalogue (`oid`, `regproc` and their like), as the catalogue's tables come with it.
 pub(crate) const ALIAS: &str = "pg.oid_alias";
 
+/// The key of a field's metadata that says that its values were computed.
+pub(crate) const COMPUTED: &str = "custos.computed";
+
 /// The object ids of the types that are named here, as `pg_type` has them in every installation.
 pub mod oid {
     /// `bool`.
@@ -78,6 +81,9 @@ impl PgType {
             Some("regclass") => own(2205, 4),
             Some("regtype") => own(2206, 4),
             Some("regnamespace") => own(4089, 4),
+            _ if field.metadata().contains_key(COMPUTED) => {
+                Self { modifier: -1, ..Self::of(field.data_type()) }
+            }
             _ => Self::of(field.data_type()),
         }
     }

@@ -17,9 +17,18 @@ pub(super) enum Command {
         value: Given,
         is_local: bool,
     },
-    Begin,
-    Commit,
-    Rollback,
+    Begin(Vec<Mode>),
+    /// Sets modes of the transaction, or of all to come.
+    Modes {
+        modes: Vec<Mode>,
+        is_session: bool,
+    },
+    Commit {
+        is_chained: bool,
+    },
+    Rollback {
+        is_chained: bool,
+    },
     Savepoint(String),
     Release(String),
     RollbackTo(String),
@@ -53,6 +62,9 @@ pub(super) enum Command {
     /// Changes nothing here.
     Nothing(&'static str),
 }
+
+/// A mode of transactions: the setting that shows it, and its value.
+pub(super) type Mode = (&'static str, &'static str);
 
 /// A value that a statement gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,9 +106,14 @@ impl Command {
         let syntax = || PgError::new("42601", "the statement is not valid SQL");
         if let Some(word) = words.take_any(&WRITING) {
             let what = word.to_uppercase();
+            // What PostgreSQL says to somebody who may only read, who learns of the right first.
+            let code = match word {
+                "insert" | "update" | "delete" | "merge" => "42501",
+                _ => "25006",
+            };
             return Err(PgError::new(
-                "25006",
-                format!("cannot execute {what} in a read-only transaction"),
+                code,
+                format!("cannot execute {what}: nothing can be changed"),
             ));
         }
         let word = words.take_any(&[
@@ -128,9 +145,17 @@ impl Command {
         ]);
         let read = match word {
             Some("select") => Some(set_config(words).unwrap_or(Self::Rows)),
-            Some("begin") => Some(Self::Begin),
-            Some("start") => words.take("transaction").then_some(Self::Begin),
-            Some("commit" | "end") => Some(Self::Commit),
+            Some("begin") => {
+                words.take_any(&["work", "transaction"]);
+                modes(words).map(Self::Begin)
+            }
+            Some("start") => {
+                words.take("transaction").then(|| modes(words)).flatten().map(Self::Begin)
+            }
+            Some("commit" | "end") => {
+                words.take_any(&["work", "transaction"]);
+                chained(words).map(|is_chained| Self::Commit { is_chained })
+            }
             Some("rollback" | "abort") => rollback(words),
             Some("savepoint") => words.name().map(Self::Savepoint),
             Some("release") => {
@@ -165,7 +190,7 @@ impl Command {
 
     /// Whether it may run in a transaction that failed.
     pub(super) const fn ends_transaction(&self) -> bool {
-        matches!(self, Self::Commit | Self::Rollback | Self::RollbackTo(_))
+        matches!(self, Self::Commit { .. } | Self::Rollback { .. } | Self::RollbackTo(_))
     }
 }
 
@@ -196,16 +221,61 @@ fn set_config(words: &Words<'_>) -> Option<Command> {
 fn rollback(words: &mut Words<'_>) -> Option<Command> {
     words.take_any(&["work", "transaction"]);
     if !words.take("to") {
-        return Some(Command::Rollback);
+        return chained(words).map(|is_chained| Command::Rollback { is_chained });
     }
     words.take("savepoint");
     words.name().map(Command::RollbackTo)
 }
 
+/// `AND CHAIN`, which begins the next transaction at once.
+fn chained(words: &mut Words<'_>) -> Option<bool> {
+    if !words.take("and") {
+        return words.is_done().then_some(false);
+    }
+    let is_not = words.take("no");
+    words.take("chain").then_some(!is_not)
+}
+
+/// The modes of a transaction.
+fn modes(words: &mut Words<'_>) -> Option<Vec<Mode>> {
+    let mut modes = Vec::new();
+    while !words.is_done() {
+        modes.push(match words.take_any(&["isolation", "read", "not", "deferrable"])? {
+            "isolation" => ("transaction_isolation", words.take("level").then(|| level(words))??),
+            "read" => match words.take_any(&["only", "write"])? {
+                "only" => ("transaction_read_only", "on"),
+                _ => ("transaction_read_only", "off"),
+            },
+            "not" => ("transaction_deferrable", words.take("deferrable").then_some("off")?),
+            _ => ("transaction_deferrable", "on"),
+        });
+        words.take_token(&Token::Comma);
+    }
+    Some(modes)
+}
+
+fn level(words: &mut Words<'_>) -> Option<&'static str> {
+    match words.take_any(&["serializable", "repeatable", "read"])? {
+        "serializable" => Some("serializable"),
+        "repeatable" => words.take("read").then_some("repeatable read"),
+        _ => match words.take_any(&["committed", "uncommitted"])? {
+            "committed" => Some("read committed"),
+            _ => Some("read uncommitted"),
+        },
+    }
+}
+
 fn set(words: &mut Words<'_>) -> Option<Command> {
     let scope = words.take_any(&["session", "local"]);
-    if words.take("transaction") || (scope == Some("session") && words.take("characteristics")) {
-        return Some(Command::Nothing("SET"));
+    if scope == Some("session") && words.take("characteristics") {
+        let is_so = words.take("as") && words.take("transaction");
+        return is_so
+            .then(|| modes(words))
+            .flatten()
+            .map(|modes| Command::Modes { modes, is_session: true });
+    }
+    if scope.is_none() && words.take("transaction") {
+        return modes(words).map(|modes| Command::Modes { modes, is_session: false });
     }
     if words.take("constraints") {
         return Some(Command::Nothing("SET CONSTRAINTS"));

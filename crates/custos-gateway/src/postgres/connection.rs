@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::cancel::Cancel;
-use super::command::{Command, Declare, Fetch, Given};
+use super::command::{Command, Declare, Fetch, Given, Mode};
 use super::encode::{CopyEncoder, CopyFormat, RowEncoder};
 use super::error::PgError;
 use super::format::Format;
@@ -66,6 +66,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Tells the client that it may go on.
     pub(super) async fn ready(&mut self) -> Result<(), Stop> {
         self.session.settle()?;
+        for (name, value) in self.session.changes() {
+            let status = ParameterStatus::new(name.to_owned(), value);
+            self.wire.put(PgWireBackendMessage::ParameterStatus(status))?;
+        }
         let status = self.session.status();
         self.wire.put(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status)))?;
         Ok(self.wire.send().await?)
@@ -93,18 +97,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Does what a command without rows asks for, and tells what was done.
     pub(super) async fn perform(&mut self, command: &Command) -> Result<String, Stop> {
         let tag = match command {
-            Command::Begin => {
+            Command::Begin(modes) => {
                 if !self.session.begin() {
                     self.warn("25001", "there is already a transaction in progress")?;
                 }
+                self.modes(modes, false)?;
                 "BEGIN"
             }
-            Command::Commit => match self.end(true)? {
+            Command::Modes { modes, is_session } => {
+                if !is_session && !self.session.is_in_transaction() {
+                    self.warn("25P01", "SET TRANSACTION can only be used in transaction blocks")?;
+                } else {
+                    self.modes(modes, *is_session)?;
+                }
+                "SET"
+            }
+            Command::Commit { is_chained } => match self.end(true, *is_chained)? {
                 true => "COMMIT",
                 false => "ROLLBACK",
             },
-            Command::Rollback => {
-                self.end(false)?;
+            Command::Rollback { is_chained } => {
+                self.end(false, *is_chained)?;
                 "ROLLBACK"
             }
             Command::Savepoint(name) => {
@@ -136,7 +149,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     return Err(PgError::new("25001", text).into());
                 }
                 self.session.discard()?;
-                self.changing(|_| Ok(()))?;
                 "DISCARD ALL"
             }
             Command::Declare(declare) => {
@@ -182,12 +194,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(tag.to_owned())
     }
 
-    /// Ends the transaction, and tells whether it was committed.
-    fn end(&mut self, is_commit: bool) -> Result<bool, Stop> {
-        let reported = self.session.settings.reported();
+    /// Sets modes of this transaction, or of all to come.
+    fn modes(&mut self, modes: &[Mode], is_session: bool) -> Result<(), Stop> {
+        for (name, value) in modes {
+            self.session.settings.set(name, Some(value), !is_session)?;
+            if is_session {
+                self.session.settings.set(&format!("default_{name}"), Some(value), false)?;
+            }
+        }
+        self.session.tell_settings();
+        Ok(())
+    }
+
+    /// Ends the transaction, and tells whether it was committed. One that is chained to it has the
+    /// same modes.
+    fn end(&mut self, is_commit: bool, is_chained: bool) -> Result<bool, Stop> {
+        let isolation = self.session.settings.show("transaction_isolation")?;
         match self.session.end(is_commit)? {
             Some(is_committed) => {
-                self.report(&reported)?;
+                if is_chained {
+                    self.session.begin();
+                    self.session.settings.set("transaction_isolation", Some(&isolation), true)?;
+                    self.session.tell_settings();
+                }
                 Ok(is_committed)
             }
             None => {
@@ -209,24 +238,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         self.changing(|settings| settings.set(name, value, is_local))
     }
 
-    /// Changes settings, and tells the client of those that it is told of.
     fn changing(
         &mut self,
         change: impl FnOnce(&mut Settings) -> Result<(), PgError>,
     ) -> Result<(), Stop> {
-        let before = self.session.settings.reported();
         change(&mut self.session.settings)?;
         self.session.tell_settings();
-        self.report(&before)
-    }
-
-    fn report(&mut self, before: &[(&'static str, String)]) -> Result<(), Stop> {
-        for (now, before) in self.session.settings.reported().into_iter().zip(before) {
-            if now != *before {
-                let status = ParameterStatus::new(now.0.to_owned(), now.1);
-                self.wire.put(PgWireBackendMessage::ParameterStatus(status))?;
-            }
-        }
         Ok(())
     }
 

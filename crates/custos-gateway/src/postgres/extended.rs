@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, SchemaRef};
 use custos_query::{Description, PgType};
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -141,7 +141,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             Some(Command::Rows | Command::SetConfig { .. }) => prepared.sql.clone(),
             _ => return Ok(None),
         };
-        let description = Arc::new(self.session.describe(&self.door.gateway, &sql).await?);
+        let zone = self.session.settings.zone();
+        let typed = prepared.oids.iter().map(|oid| match oid {
+            0 => Ok(new_null_array(&DataType::Null, 1)),
+            oid => parameter::decode(*oid, Format::Text, None, zone),
+        });
+        let typed = typed.collect::<Result<Vec<_>, _>>().map_err(PgError::from)?;
+        let description = self.session.describe(&self.door.gateway, &sql, &typed).await?;
+        let description = Arc::new(description);
         if let Some(prepared) = self.session.statements.get_mut(name) {
             prepared.description = Some(Arc::clone(&description));
         }
@@ -191,9 +198,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 Some(text_columns(["name", "setting", "description"].into_iter()))
             }
             Some(Command::Fetch(Fetch { name, is_move: false, .. })) => {
-                match &self.session.portal(name)?.state {
-                    PortalState::Running(rows) => Some(Arc::clone(rows.schema())),
-                    PortalState::Ready | PortalState::Done(_) => None,
+                match self.session.portals.get(name).map(|portal| &portal.state) {
+                    Some(PortalState::Running(rows)) => Some(Arc::clone(rows.schema())),
+                    Some(PortalState::Ready | PortalState::Done(_)) | None => None,
                 }
             }
             Some(Command::Execute { name, .. }) => {

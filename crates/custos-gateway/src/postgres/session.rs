@@ -66,6 +66,8 @@ pub(super) struct Session {
     pub(super) principal: Principal,
     pub(super) purpose: Purpose,
     pub(super) settings: Settings,
+    /// The settings that the client was told of, as it was told.
+    reported: Vec<(&'static str, String)>,
     /// What statements are told of the connection.
     told: custos_query::Session,
     transaction: Option<Transaction>,
@@ -80,10 +82,12 @@ impl Session {
         settings: Settings,
         told: custos_query::Session,
     ) -> Self {
+        let reported = settings.reported();
         let mut session = Self {
             principal,
             purpose,
             settings,
+            reported,
             told,
             transaction: None,
             statements: HashMap::new(),
@@ -91,6 +95,15 @@ impl Session {
         };
         session.tell_settings();
         session
+    }
+
+    /// The settings that changed since the client was told of them, with their values.
+    pub(super) fn changes(&mut self) -> Vec<(&'static str, String)> {
+        let now = self.settings.reported();
+        let changed = now.iter().zip(&self.reported).filter(|(now, told)| now != told);
+        let changed = changed.map(|(now, _)| now.clone()).collect();
+        self.reported = now;
+        changed
     }
 
     /// Lets statements see the settings as they are now.
@@ -240,13 +253,14 @@ impl Session {
         self.portals.get_mut(name).ok_or_else(no_portal)
     }
 
-    /// What a statement takes and gives.
+    /// What a statement takes and gives, if its parameters have the types of these values.
     pub(super) async fn describe(
         &self,
         gateway: &Gateway,
         sql: &str,
+        typed: &[ArrayRef],
     ) -> Result<Description, PgError> {
-        Ok(gateway.governor.describe(&self.question(sql, &[])).await?)
+        Ok(gateway.governor.describe(&self.question(sql, typed)).await?)
     }
 
     fn question<'a>(&'a self, sql: &'a str, parameters: &'a [ArrayRef]) -> Question<'a> {

@@ -98,6 +98,9 @@ pub(super) fn all(
         schema_name(Arc::clone(catalogue)),
         type_of(types.clone()),
         type_name(types),
+        quoted("quote_literal", None),
+        quoted("quote_nullable", Some("NULL")),
+        word("pg_advisory_unlock_all", String::new()),
         may_read("has_table_privilege", Arc::clone(catalogue)),
         may_read("has_any_column_privilege", Arc::clone(catalogue)),
         may_read_column(Arc::clone(catalogue)),
@@ -227,6 +230,22 @@ fn missing() -> QueryError {
 /// Answers by a text.
 fn told(texts: &StringArray, answer: impl Fn(&str) -> Option<bool>) -> ArrayRef {
     Arc::new(texts.iter().map(|text| text.and_then(&answer)).collect::<BooleanArray>())
+}
+
+/// A text as a literal of SQL.
+fn quoted(name: &'static str, nothing: Option<&'static str>) -> Arc<ScalarUDF> {
+    Function::of(name, DataType::Utf8, move |arguments, _| {
+        let texts = text(arguments, 0)?;
+        let literals = texts.iter().map(|text| match text {
+            Some(text) => {
+                let escape = if text.contains('\\') { "E" } else { "" };
+                let text = text.replace('\\', "\\\\").replace('\'', "''");
+                Some(format!("{escape}'{text}'"))
+            }
+            None => nothing.map(str::to_owned),
+        });
+        Ok(Arc::new(literals.collect::<StringArray>()))
+    })
 }
 
 fn current_schemas() -> Arc<ScalarUDF> {

@@ -1,5 +1,6 @@
 //! What a statement asks for: rows, or why it would give the rows it gives.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use datafusion::execution::session_state::SessionState;
@@ -9,9 +10,10 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 
+use super::parameters;
 use crate::catalogue::{self, Reads};
 use crate::labels::{self, Labels};
-use crate::{QueryError, Question};
+use crate::{QueryError, Question, dialect};
 
 /// Puts what PostgreSQL understands and the engine does not into words that both do.
 static POSTGRES: LazyLock<PostgresCompatibilityParser> =
@@ -33,16 +35,35 @@ pub(super) struct Read {
     pub(super) labels: Option<Labels>,
     /// Whether it has no rows, whatever else it says.
     pub(super) is_empty: bool,
+    /// The parameters that are arrays, by their numbers from 1, if they were singled out.
+    pub(super) arrays: BTreeSet<usize>,
 }
 
 impl Read {
+    /// The same with one value in the place of each array that is a parameter, to find out of what
+    /// type it is.
+    pub(super) fn single_out(&mut self) {
+        if let Asked::Rows(Statement::Statement(statement)) = &mut self.asked {
+            self.arrays = parameters::single_out(statement);
+        }
+    }
+
     /// Reads a statement in the dialect of the connection that it came by.
     pub(super) fn of(question: &Question<'_>, state: &SessionState) -> Result<Self, QueryError> {
         if question.session.is_none() {
             let asked = read(state, question.sql)?;
-            return Ok(Self { asked, reads: Reads::Published, labels: None, is_empty: false });
+            return Ok(Self {
+                asked,
+                reads: Reads::Published,
+                labels: None,
+                is_empty: false,
+                arrays: BTreeSet::new(),
+            });
         }
         let (mut asked, labels) = read_as_postgres(state, question.sql)?;
+        if let Asked::Rows(Statement::Statement(statement)) = &mut asked {
+            parameters::declare(statement, &parameters::types_of(question.parameters));
+        }
         let (Asked::Rows(statement) | Asked::Plan(statement)) = &mut asked;
         let tables =
             state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
@@ -54,7 +75,7 @@ impl Read {
             }
             catalogue::adapt(statement);
         }
-        Ok(Self { reads, asked, labels: Some(labels), is_empty })
+        Ok(Self { reads, asked, labels: Some(labels), is_empty, arrays: BTreeSet::new() })
     }
 }
 
@@ -74,6 +95,7 @@ fn read_as_postgres(state: &SessionState, sql: &str) -> Result<(Asked, Labels), 
         _ => Labels::of(query),
     };
     labels::tell_apart(&mut statement);
+    dialect::translate(&mut statement);
     Ok((Asked::Rows(Statement::Statement(Box::new(statement))), labels))
 }
 

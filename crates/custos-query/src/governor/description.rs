@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::{DataType, SchemaRef};
 use custos_core::{Classify, ErrorKind, Purpose};
 use custos_policy::Principal;
@@ -9,27 +10,61 @@ use datafusion::catalog::CatalogProvider;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::asked::Read;
 use super::{Governor, Lent, PUBLISHED, Planned, Schemas, Wanted};
 use crate::catalogue::{Catalogue, Shipped};
 use crate::{Description, QueryError, Question, Session, allow};
 
 impl Governor {
-    /// Tells what a statement takes and gives, without running it. The values of its parameters are
-    /// not looked at.
+    /// Tells what a statement takes and gives, without running it.
+    ///
+    /// Of the values of its parameters the types count only; where they say none
+    /// ([`DataType::Null`]), or there are none, the statement says what it takes them for.
     pub async fn describe(&self, question: &Question<'_>) -> Result<Description, QueryError> {
         let explained = self.admit(question)?;
         let lent = self.resources.statement(&question.principal.id).await?;
-        let planned = match explained {
-            Some(sql) => self.plan_explanation(sql, question, &lent)?,
-            None => self.plan(question, &lent).await?,
+        if let Some(sql) = explained {
+            let planned = self.plan_explanation(sql, question, &lent)?;
+            return described(&planned, Vec::new());
+        }
+        let Some(_) = question.session else {
+            let planned = self.plan(question, &lent).await?;
+            let parameters = parameter_types(&planned.plan)?;
+            return described(&planned, parameters);
         };
-        allow::logical(&planned.plan, planned.reads)?;
-        let columns = columns(&planned);
-        let columns = match &planned.labels {
-            Some(labels) => labels.rename(&columns),
-            None => columns,
-        };
-        Ok(Description { parameters: parameters(&planned.plan)?, columns })
+        let types = self.types(question, &lent).await?;
+        let typed = types.iter().map(|of| match of {
+            DataType::Null => new_null_array(&DataType::Utf8, 1),
+            of => new_null_array(of, 1),
+        });
+        let typed: Vec<ArrayRef> = typed.collect();
+        let planned = self.plan(&Question { parameters: &typed, ..*question }, &lent).await?;
+        described(&planned, types)
+    }
+
+    /// The types of all parameters: those that are said, and what follows of the others.
+    async fn types(
+        &self,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<Vec<DataType>, QueryError> {
+        let outside = self.schemas(question, lent)?;
+        let mut read = Read::of(question, &outside.state)?;
+        read.single_out();
+        let arrays = std::mem::take(&mut read.arrays);
+        let planned = self.plan_read(read, question, lent, outside).await?;
+        let mut types = parameter_types(&planned.plan)?;
+        for (at, of) in types.iter_mut().enumerate() {
+            match question.parameters.get(at).map(|value| value.data_type()) {
+                Some(DataType::Null) | None if arrays.contains(&(at + 1)) => {
+                    let item = if *of == DataType::Null { DataType::Utf8 } else { of.clone() };
+                    *of = DataType::new_list(item, true);
+                }
+                Some(DataType::Null) | None => {}
+                Some(said) => *of = said.clone(),
+            }
+        }
+        Ok(types)
     }
 
     /// The published tables that a principal may see for a purpose, and their columns.
@@ -104,6 +139,16 @@ impl Schemas {
     }
 }
 
+fn described(planned: &Planned, parameters: Vec<DataType>) -> Result<Description, QueryError> {
+    allow::logical(&planned.plan, planned.reads)?;
+    let columns = columns(planned);
+    let columns = match &planned.labels {
+        Some(labels) => labels.rename(&columns),
+        None => columns,
+    };
+    Ok(Description { parameters, columns })
+}
+
 fn columns(planned: &Planned) -> SchemaRef {
     match &planned.wanted {
         Wanted::Rows => Arc::clone(planned.plan.schema().inner()),
@@ -113,7 +158,7 @@ fn columns(planned: &Planned) -> SchemaRef {
 }
 
 /// The types of the parameters, in their order.
-fn parameters(plan: &LogicalPlan) -> Result<Vec<DataType>, QueryError> {
+fn parameter_types(plan: &LogicalPlan) -> Result<Vec<DataType>, QueryError> {
     let types = plan.get_parameter_types().map_err(QueryError::from_planning)?;
     let numbered = types.into_iter().map(|(name, data_type)| {
         let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);

@@ -1,7 +1,6 @@
 //! `custos serve`: the doors.
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 

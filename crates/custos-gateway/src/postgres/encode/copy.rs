@@ -4,6 +4,7 @@ mod csv;
 mod plain;
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -50,6 +51,8 @@ pub(crate) struct CopyEncoder {
     schema: SchemaRef,
     writer: Writer,
     zone: Tz,
+    /// Whether anything of a binary copy was written.
+    has_begun: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl CopyEncoder {
             }
             CopyFormat::Binary => Writer::Binary,
         };
-        Self { schema, writer, zone }
+        Self { schema, writer, zone, has_begun: AtomicBool::new(false) }
     }
 
     /// Appends what comes before the rows, which may be nothing.
@@ -83,11 +86,15 @@ impl CopyEncoder {
                 csv.names(names, sink);
                 Ok(())
             }),
-            Writer::Binary => message(&mut sink, |sink| {
-                sink.array(BINARY_HEADER);
-                Ok(())
-            }),
-            Writer::Text(_) | Writer::Csv(_) => Ok(()),
+            // That of a binary copy goes with what comes first, as clients expect.
+            Writer::Text(_) | Writer::Csv(_) | Writer::Binary => Ok(()),
+        }
+    }
+
+    /// Puts what a binary copy begins with before the first that it holds.
+    fn begin(&self, sink: &mut Sink<'_>) {
+        if !self.has_begun.swap(true, Ordering::Relaxed) {
+            sink.array(BINARY_HEADER);
         }
     }
 
@@ -108,7 +115,10 @@ impl CopyEncoder {
         let mut sink = Sink::new(out, expected_bytes(&batch));
         for row in 0..batch.num_rows() {
             message(&mut sink, |sink| match &self.writer {
-                Writer::Binary => tuple(&columns, count, row, sink, &mut context),
+                Writer::Binary => {
+                    self.begin(sink);
+                    tuple(&columns, count, row, sink, &mut context)
+                }
                 Writer::Text(_) | Writer::Csv(_) => self.line(&columns, row, sink, &mut context),
             })?;
         }
@@ -121,6 +131,7 @@ impl CopyEncoder {
             return Ok(());
         }
         message(&mut Sink::new(out, 0), |sink| {
+            self.begin(sink);
             sink.array(BINARY_TRAILER);
             Ok(())
         })

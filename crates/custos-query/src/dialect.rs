@@ -1,0 +1,188 @@
+//! What PostgreSQL means where the engine means something else.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    self, BinaryOperator, CastKind, DataType, Expr, Ident, ObjectName, ObjectNamePart, SelectItem,
+    Statement, TableAliasColumnDef, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut,
+    VisitorMut,
+};
+
+/// Functions that tell the time, which stands still while a statement runs.
+const NOW: [&str; 3] = ["transaction_timestamp", "statement_timestamp", "clock_timestamp"];
+
+/// Puts a statement into words that mean to the engine what they mean to PostgreSQL.
+pub(crate) fn translate(statement: &mut Statement) {
+    let _never = statement.visit(&mut Translate);
+}
+
+struct Translate;
+
+impl VisitorMut for Translate {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+                && is_small(expr)
+            {
+                *expr = cast(expr.clone(), DataType::Int(None));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The name of a function in FROM is that of its only column, too.
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { alias: Some(alias), args: Some(_), .. }
+        | TableFactor::UNNEST { alias: Some(alias), .. } = table
+            && alias.columns.is_empty()
+        {
+            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_lowercase();
+                if NOW.contains(&name.as_str()) {
+                    function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new("now"))]);
+                }
+            }
+            Expr::Cast { expr: inner, data_type, .. } => {
+                if let Some(text) = literal(inner) {
+                    if *data_type == DataType::Bytea {
+                        if let Some(digits) = text.strip_prefix("\\x") {
+                            *expr = decoded(digits.to_owned());
+                        }
+                    } else if is_timestamp(data_type) {
+                        **inner = Expr::value(Value::SingleQuotedString(whole_offset(text)));
+                    }
+                }
+            }
+            Expr::TypedString(typed) if is_timestamp(&typed.data_type) => {
+                if let Some(text) = typed.value.value.clone().into_string() {
+                    typed.value.value = Value::SingleQuotedString(whole_offset(&text));
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether an expression is of whole numbers that fit 32 bits, which PostgreSQL computes with such.
+fn is_small(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(digits, false) => digits.parse::<i32>().is_ok(),
+            _ => false,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_small(expr),
+        Expr::Nested(expr) => is_small(expr),
+        Expr::BinaryOp {
+            left,
+            op:
+                BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo,
+            right,
+        } => is_small(left) && is_small(right),
+        _ => false,
+    }
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+fn literal(expr: &Expr) -> Option<&str> {
+    let Expr::Value(value) = expr else { return None };
+    match &value.value {
+        Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Bytes by their hexadecimal digits.
+fn decoded(digits: String) -> Expr {
+    let text = |text: String| {
+        let text = Expr::value(Value::SingleQuotedString(text));
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text))
+    };
+    let args = vec![text(digits), text("hex".to_owned())];
+    Expr::Function(ast::Function {
+        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new("decode"))]),
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn is_timestamp(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(_, zone) => {
+            matches!(zone, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone)
+        }
+        DataType::Custom(name, _) => name.to_string().to_lowercase().ends_with("timestamptz"),
+        _ => false,
+    }
+}
+
+/// An instant whose offset has minutes: the engine reads no other.
+fn whole_offset(text: &str) -> String {
+    let bytes = text.as_bytes();
+    match bytes {
+        [.., b'+' | b'-', one, two]
+            if one.is_ascii_digit() && two.is_ascii_digit() && text.contains(':') =>
+        {
+            format!("{text}:00")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn what_means_something_else_is_put_into_other_words() {
+        for (sql, expected) in [
+            (
+                "SELECT 1, -2 + 3, 5000000000",
+                "SELECT CAST(1 AS INT), CAST(-2 + 3 AS INT), 5000000000",
+            ),
+            ("SELECT a + 1 FROM t LIMIT 1", "SELECT a + 1 FROM t LIMIT 1"),
+            (
+                "SELECT n FROM generate_series(1, 2) AS n",
+                "SELECT n FROM generate_series(1, 2) AS n (n)",
+            ),
+            ("SELECT '\\x00ff'::BYTEA", "SELECT decode('00ff', 'hex')"),
+            (
+                "SELECT TIMESTAMPTZ '2026-03-29 02:30:00+02'",
+                "SELECT TIMESTAMPTZ '2026-03-29 02:30:00+02:00'",
+            ),
+            ("SELECT transaction_timestamp()", "SELECT now()"),
+        ] {
+            let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
+            translate(&mut statement);
+            assert_eq!(statement.to_string(), expected, "{sql}");
+        }
+    }
+}
