@@ -38,7 +38,7 @@ use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStatic
 use tokio::sync::OnceCell;
 
 use self::objects::Objects;
-pub(crate) use self::rewrite::{adapt, is_empty};
+pub(crate) use self::rewrite::{adapt, call, is_empty};
 use self::shape::{INFORMATION_SCHEMA, PG_CATALOG};
 pub(crate) use self::type_planner::PostgresTypes;
 use crate::governor::PUBLISHED;
@@ -113,16 +113,10 @@ pub(crate) struct Shipped {
     lists: Lists,
     keywords: Arc<PgCatalogStaticTables>,
     tables: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
-    names: OnceCell<Names>,
+    types: OnceCell<HashMap<String, i32>>,
 }
 
 /// Numbers of objects by their names.
-#[derive(Debug)]
-struct Names {
-    types: HashMap<String, i32>,
-    functions: HashMap<String, i32>,
-}
-
 fn names(rows: &RecordBatch, column: &str) -> Result<HashMap<String, i32>, QueryError> {
     let of = |name, to| {
         let column = rows.column_by_name(name).ok_or(QueryError::Internal)?;
@@ -147,18 +141,14 @@ impl Shipped {
         let lists =
             PgCatalogSchemaProvider::try_new(none, Arc::clone(&keywords), EmptyContextProvider)
                 .map_err(|_| QueryError::Internal)?;
-        let (tables, names) = (Mutex::default(), OnceCell::new());
-        Ok(Self { lists, keywords, tables, names })
+        let (tables, types) = (Mutex::default(), OnceCell::new());
+        Ok(Self { lists, keywords, tables, types })
     }
 
-    /// The numbers of types and functions, by their names.
-    async fn names(&self) -> Result<&Names, QueryError> {
-        self.names
-            .get_or_try_init(|| async {
-                let types = names(&self.rows("pg_type").await?, "typname")?;
-                let functions = names(&self.rows("pg_proc").await?, "proname")?;
-                Ok(Names { types, functions })
-            })
+    /// The numbers of types, by their names.
+    async fn types(&self) -> Result<&HashMap<String, i32>, QueryError> {
+        self.types
+            .get_or_try_init(|| async { names(&self.rows("pg_type").await?, "typname") })
             .await
     }
 
@@ -168,8 +158,7 @@ impl Shipped {
         if let Some(known) = known {
             return Ok(known);
         }
-        let names = self.names().await?;
-        let rows = relation::conform(shape, &self.rows(shape.name).await?, &names.functions)?;
+        let rows = relation::conform(shape, &self.rows(shape.name).await?)?;
         let table = relation::table(rows)?;
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(tables.entry(shape.name.to_owned()).or_insert(table)))
@@ -224,7 +213,7 @@ impl Catalogue {
             .map_err(internal)?;
         let list = MemoryCatalogProviderList::new();
         let _none = list.register_catalog(session.database.clone(), database);
-        let own = functions::all(&facts, self, &shipped.names().await?.types);
+        let own = functions::all(&facts, self, shipped.types().await?);
         let replaced: Vec<&str> = own.iter().map(|function| function.name()).collect();
         let engine = SessionStateDefaults::default_scalar_functions()
             .into_iter()

@@ -8,6 +8,8 @@ use datafusion::sql::sqlparser::ast::{
     VisitorMut,
 };
 
+use crate::catalogue::call;
+
 /// Functions that tell the time, which stands still while a statement runs.
 const NOW: [&str; 3] = ["transaction_timestamp", "statement_timestamp", "clock_timestamp"];
 
@@ -57,9 +59,26 @@ impl VisitorMut for Translate {
                         if let Some(digits) = text.strip_prefix("\\x") {
                             *expr = decoded(digits.to_owned());
                         }
+                    } else if matches!(data_type, DataType::Interval { .. }) {
+                        **inner = Expr::value(Value::SingleQuotedString(spelled(text)));
                     } else if is_timestamp(data_type) {
                         **inner = Expr::value(Value::SingleQuotedString(whole_offset(text)));
                     }
+                }
+            }
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                let escape = escape_char.take().and_then(|escape| escape.value.into_string());
+                if let Some(escape) = escape.filter(|escape| escape != "\\") {
+                    // The engine escapes by a backslash only.
+                    let pattern_text = std::mem::replace(&mut **pattern, text(String::new()));
+                    let arguments = vec![pattern_text, text(escape), text("\\".to_owned())];
+                    **pattern = call("replace", arguments);
+                }
+            }
+            Expr::Interval(interval) => {
+                if let Some(text) = literal(&interval.value) {
+                    let text = Value::SingleQuotedString(spelled(text));
+                    *interval.value = Expr::value(text);
                 }
             }
             Expr::TypedString(typed) if is_timestamp(&typed.data_type) => {
@@ -110,25 +129,30 @@ fn literal(expr: &Expr) -> Option<&str> {
 
 /// Bytes by their hexadecimal digits.
 fn decoded(digits: String) -> Expr {
-    let text = |text: String| {
-        let text = Expr::value(Value::SingleQuotedString(text));
-        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text))
-    };
-    let args = vec![text(digits), text("hex".to_owned())];
-    Expr::Function(ast::Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new("decode"))]),
-        uses_odbc_syntax: false,
-        parameters: ast::FunctionArguments::None,
-        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
-            duplicate_treatment: None,
-            args,
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
+    call("decode", vec![text(digits), text("hex".to_owned())])
+}
+
+fn text(text: String) -> Expr {
+    Expr::value(Value::SingleQuotedString(text))
+}
+
+/// A span whose hours, minutes and seconds are spelled out: the engine knows no colons in it.
+fn spelled(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| {
+        let (sign, digits) = match word.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => ("", word.strip_prefix('+').unwrap_or(word)),
+        };
+        let parts: Vec<&str> = digits.split(':').collect();
+        match parts[..] {
+            [hours, minutes] => format!("{sign}{hours} hours {sign}{minutes} minutes"),
+            [hours, minutes, seconds] => {
+                format!("{sign}{hours} hours {sign}{minutes} minutes {sign}{seconds} seconds")
+            }
+            _ => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn is_timestamp(data_type: &DataType) -> bool {
@@ -178,6 +202,11 @@ mod tests {
                 "SELECT TIMESTAMPTZ '2026-03-29 02:30:00+02'",
                 "SELECT TIMESTAMPTZ '2026-03-29 02:30:00+02:00'",
             ),
+            (
+                "SELECT INTERVAL '1 day -02:03:04.5'",
+                "SELECT INTERVAL '1 day -02 hours -03 minutes -04.5 seconds'",
+            ),
+            ("SELECT a LIKE b ESCAPE '/'", "SELECT a LIKE replace(b, '/', '\\')"),
             ("SELECT transaction_timestamp()", "SELECT now()"),
         ] {
             let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     self, AccessExpr, Expr, ObjectName, Query, SelectItem, SetExpr, Statement, Subscript,
 };
 
-use crate::pg_type::COMPUTED;
+use crate::pg_type::{ALIAS, COMPUTED};
 
 /// What an expression without a name is called.
 const NAMELESS: &str = "?column?";
@@ -79,6 +79,11 @@ impl Labels {
         let fields = schema.fields().iter().zip(names).map(|(field, name)| match name {
             Some((name, is_computed)) => {
                 let mut field = Field::clone(field).with_name(name);
+                // Clients that look types up ask for such, and do not know arrays of other numbers
+                // before they have.
+                if name.ends_with("oids") && matches!(field.data_type(), DataType::List(_)) {
+                    field.metadata_mut().insert(ALIAS.to_owned(), "oids".to_owned());
+                }
                 if is_computed {
                     field.metadata_mut().insert(COMPUTED.to_owned(), String::new());
                 }

@@ -81,6 +81,7 @@ impl PgType {
             Some("regclass") => own(2205, 4),
             Some("regtype") => own(2206, 4),
             Some("regnamespace") => own(4089, 4),
+            Some("oids") => own(1028, -1),
             _ if field.metadata().contains_key(COMPUTED) => {
                 Self { modifier: -1, ..Self::of(field.data_type()) }
             }
@@ -144,6 +145,7 @@ pub const fn array_of(element: u32) -> Option<u32> {
         oid::TIMESTAMPTZ => 1185,
         oid::INTERVAL => 1187,
         oid::NUMERIC => 1231,
+        26 => 1028,
         _ => return None,
     })
 }

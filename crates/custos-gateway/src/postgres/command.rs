@@ -488,7 +488,7 @@ impl Options {
     fn option(&mut self, words: &mut Words<'_>, is_list: bool) -> Option<()> {
         match words.name()?.as_str() {
             format @ ("csv" | "binary") if !is_list => self.format = Some(format.to_owned()),
-            "format" => self.format = Some(words.name()?),
+            "format" => self.format = Some(words.value()?.to_lowercase()),
             "delimiter" | "delimiters" => self.delimiter = text(words),
             "null" => self.null = text(words),
             "quote" => self.quote = text(words),

@@ -24,7 +24,8 @@ use crate::QueryError;
 use crate::governor::PUBLISHED;
 
 /// Functions about definitions that nothing here has.
-const UNDEFINED: [&str; 19] = [
+const UNDEFINED: [&str; 20] = [
+    "pg_get_expr",
     "obj_description",
     "shobj_description",
     "col_description",
@@ -101,6 +102,8 @@ pub(super) fn all(
         quoted("quote_literal", None),
         quoted("quote_nullable", Some("NULL")),
         word("pg_advisory_unlock_all", String::new()),
+        json_object("json_build_object"),
+        json_object("jsonb_build_object"),
         may_read("has_table_privilege", Arc::clone(catalogue)),
         may_read("has_any_column_privilege", Arc::clone(catalogue)),
         may_read_column(Arc::clone(catalogue)),
@@ -113,7 +116,6 @@ pub(super) fn all(
     all.extend(FALSE.map(|name| constant(name, ScalarValue::Boolean(Some(false)))));
     let brought = [
         shipped::format_type::create_format_type_udf(),
-        shipped::pg_get_expr_udf::create_pg_get_expr_udf(),
         shipped::create_pg_get_partkeydef_udf(),
         shipped::create_pg_relation_is_publishable_udf(),
         shipped::create_pg_get_statisticsobjdef_columns_udf(),
@@ -230,6 +232,29 @@ fn missing() -> QueryError {
 /// Answers by a text.
 fn told(texts: &StringArray, answer: impl Fn(&str) -> Option<bool>) -> ArrayRef {
     Arc::new(texts.iter().map(|text| text.and_then(&answer)).collect::<BooleanArray>())
+}
+
+/// An object in JSON, of names and values in turns.
+fn json_object(name: &'static str) -> Arc<ScalarUDF> {
+    Function::of(name, DataType::Utf8, |arguments, rows| {
+        let objects = (0..rows).map(|row| {
+            let mut object = serde_json::Map::new();
+            for pair in arguments.chunks(2) {
+                let [key, value] = pair else { continue };
+                let key = ScalarValue::try_from_array(key, row)?.to_string();
+                let value = match ScalarValue::try_from_array(value, row)? {
+                    value if value.is_null() => serde_json::Value::Null,
+                    ScalarValue::Boolean(Some(flag)) => flag.into(),
+                    ScalarValue::Int64(Some(number)) => number.into(),
+                    ScalarValue::Int32(Some(number)) => number.into(),
+                    other => other.to_string().into(),
+                };
+                object.insert(key, value);
+            }
+            Ok(Some(serde_json::Value::Object(object).to_string()))
+        });
+        Ok(Arc::new(objects.collect::<Result<StringArray>>()?))
+    })
 }
 
 /// A text as a literal of SQL.

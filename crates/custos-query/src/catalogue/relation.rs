@@ -1,10 +1,9 @@
 //! The rows of a relation of the catalogue.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, BooleanArray, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray,
     new_null_array,
 };
 use arrow::compute::cast;
@@ -14,7 +13,6 @@ use datafusion::datasource::MemTable;
 
 use super::shape::Shape;
 use crate::QueryError;
-use crate::pg_type::ALIAS;
 
 /// The values of a column.
 pub(super) enum Values {
@@ -70,19 +68,14 @@ pub(super) fn rows(
 }
 
 /// Rows that came from elsewhere, with the columns and types of the relation.
-///
-/// Where it names functions, they are told by their numbers.
-pub(super) fn conform(
-    shape: &Shape,
-    from: &RecordBatch,
-    functions: &HashMap<String, i32>,
-) -> Result<RecordBatch, QueryError> {
+pub(super) fn conform(shape: &Shape, from: &RecordBatch) -> Result<RecordBatch, QueryError> {
     let mut fields = Vec::with_capacity(shape.columns.len());
     let mut arrays = Vec::with_capacity(shape.columns.len());
     for column in &shape.columns {
         let field = &column.field;
         let array = match from.column_by_name(field.name()) {
-            Some(array) if is_named_function(field, array) => numbered(array, functions),
+            // Functions are told by their names, which is how PostgreSQL shows them.
+            Some(array) if array.data_type() == &DataType::Utf8 => Arc::clone(array),
             Some(array) => cast(array, field.data_type()).unwrap_or_else(|_| Arc::clone(array)),
             None => new_null_array(field.data_type(), from.num_rows()),
         };
@@ -93,18 +86,6 @@ pub(super) fn conform(
         arrays.push(array);
     }
     batch(fields, arrays)
-}
-
-fn is_named_function(field: &Field, array: &ArrayRef) -> bool {
-    field.metadata().get(ALIAS).is_some_and(|alias| alias == "regproc")
-        && *array.data_type() == DataType::Utf8
-}
-
-/// The numbers of functions; 0 where none is named.
-fn numbered(names: &ArrayRef, functions: &HashMap<String, i32>) -> ArrayRef {
-    let names = names.as_string::<i32>().iter();
-    let numbers = names.map(|name| name.and_then(|name| functions.get(name)).copied().unwrap_or(0));
-    Arc::new(numbers.map(Some).collect::<Int32Array>())
 }
 
 /// A table of these rows.

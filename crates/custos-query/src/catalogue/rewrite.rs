@@ -30,7 +30,11 @@ const AGGREGATES: [&str; 12] = [
 /// cannot tell have one, and the names of types and relations behind their numbers.
 pub(crate) fn adapt(statement: &mut Statement) {
     let _never: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
-        if let Some(adapted) = array_of(expr).or_else(|| only_row(expr)).or_else(|| name_of(expr)) {
+        let adapted = array_of(expr)
+            .or_else(|| only_row(expr))
+            .or_else(|| name_of(expr))
+            .or_else(|| function_named(expr));
+        if let Some(adapted) = adapted {
             *expr = adapted;
         }
         ControlFlow::Continue(())
@@ -93,7 +97,38 @@ fn name_of(expr: &Expr) -> Option<Expr> {
     is_text.then(|| call(function, vec![Expr::clone(number)]))
 }
 
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+/// A comparison of a function's name, which is what columns hold here, with the number of a function
+/// that is looked up by its name.
+fn function_named(expr: &Expr) -> Option<Expr> {
+    let Expr::BinaryOp { left, op, right } = expr else { return None };
+    let column = match &**left {
+        Expr::Identifier(ident) => ident,
+        Expr::CompoundIdentifier(parts) => parts.last()?,
+        _ => return None,
+    };
+    let is_function = column.value.starts_with("typ")
+        && ["input", "output", "receive", "send"].iter().any(|end| column.value.ends_with(end));
+    if let (true, Expr::Value(value)) = (is_function, &**right)
+        && matches!(value.value, ast::Value::Number(..))
+    {
+        // No function at all, which has this name.
+        let none = Expr::value(ast::Value::SingleQuotedString("-".to_owned()));
+        return Some(Expr::BinaryOp { left: left.clone(), op: op.clone(), right: Box::new(none) });
+    }
+    let Expr::Subquery(query) = &**right else { return None };
+    let select = query.body.as_select()?;
+    let from = select.from.first()?.relation.to_string();
+    if !is_function || !from.contains("pg_proc") {
+        return None;
+    }
+    let text = select.selection.as_ref()?.to_string();
+    let name = text.rsplit('\'').nth(1)?.rsplit('.').next()?.to_owned();
+    let name = Expr::value(ast::Value::SingleQuotedString(name));
+    Some(Expr::BinaryOp { left: left.clone(), op: op.clone(), right: Box::new(name) })
+}
+
+/// A call of a function.
+pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)));
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
