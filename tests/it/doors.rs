@@ -23,7 +23,7 @@ print(answer.read().decode())
 "#;
 
 /// The schemes that are served.
-const DOORS: [&str; 2] = ["http", "grpc"];
+const DOORS: [&str; 3] = ["http", "grpc", "postgres"];
 
 /// A serving installation.
 pub(crate) struct Server {

@@ -114,6 +114,7 @@ impl Custos {
         command.stdin(Stdio::null()).env_remove("CUSTOS_CONFIG").env_remove("CUSTOS_DATA");
         // Tests that serve do so side by side.
         command.env("CUSTOS_SERVER_FLIGHT", "127.0.0.1:0");
+        command.env("CUSTOS_SERVER_POSTGRES", "127.0.0.1:0");
         command.envs(self.environment.clone());
         command
     }
@@ -134,7 +135,8 @@ impl Custos {
         let models = self.path("shop/sql");
         std::fs::create_dir_all(&models).expect("a folder");
         let model = workspace_root().join("tests/models").join(name);
-        std::fs::copy(model, models.join(name)).expect("a model is copied");
+        let own = models.join(model.file_name().expect("a name"));
+        std::fs::copy(model, own).expect("a model is copied");
         let config = self.path("shop/custos.toml");
         let text = std::fs::read_to_string(&config).expect("the configuration");
         let with_models = text.replace("# models =", "models =");

@@ -47,3 +47,5 @@ mod snapshots;
 mod tidy;
 #[cfg(test)]
 mod vacuum;
+#[cfg(test)]
+mod wire_clients;

@@ -5,6 +5,7 @@
 //! published tables cannot read it. What is the same everywhere (types, functions, operators) comes
 //! from `datafusion-pg-catalog`, the shapes of all relations from `shapes.txt`.
 
+mod clients;
 mod functions;
 mod information;
 mod objects;
@@ -37,6 +38,7 @@ use datafusion_pg_catalog::pg_catalog::generate_series_arg_coercion::CoerceIntAr
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
 use tokio::sync::OnceCell;
 
+pub(crate) use self::clients::plain;
 use self::objects::Objects;
 pub(crate) use self::rewrite::{adapt, call, is_empty};
 use self::shape::{INFORMATION_SCHEMA, PG_CATALOG};

@@ -103,7 +103,7 @@ impl PgType {
             | DataType::ListView(item)
             | DataType::LargeListView(item)
             | DataType::FixedSizeList(item, _) => {
-                let item = Self::of(item.data_type());
+                let item = Self::of_field(item);
                 match array_of(item.oid) {
                     Some(oid) => Self { modifier: item.modifier, ..Self::plain(oid) },
                     None => Self::plain(oid::JSON),
@@ -145,6 +145,8 @@ pub const fn array_of(element: u32) -> Option<u32> {
         oid::TIMESTAMPTZ => 1185,
         oid::INTERVAL => 1187,
         oid::NUMERIC => 1231,
+        18 => 1002,
+        oid::NAME => 1003,
         26 => 1028,
         _ => return None,
     })

@@ -132,7 +132,7 @@ impl Store {
         &self,
         name: &PrincipalId,
     ) -> Result<Option<(StoredPrincipal, Vec<u8>)>, StoreError> {
-        let row: Option<(String, String, i64, Option<i64>, Option<Vec<u8>>)> = query(
+        let row: Option<LoginRow> = query(
             "SELECT name, roles, created_at, revoked_at, scram FROM principal \
              WHERE name = $1 AND revoked_at IS NULL AND scram IS NOT NULL",
         )
@@ -144,6 +144,9 @@ impl Store {
         Ok(Some((read_principal((name, roles, created_at, revoked_at))?, scram)))
     }
 }
+
+/// The same with what proves the secret.
+type LoginRow = (String, String, i64, Option<i64>, Option<Vec<u8>>);
 
 /// Name, roles, when it was added, when it was revoked.
 type PrincipalRow = (String, String, i64, Option<i64>);

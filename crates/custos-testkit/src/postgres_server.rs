@@ -97,6 +97,11 @@ impl PostgresServer {
         format!("postgres://localhost:{}/{database}", self.port)
     }
 
+    /// The port on loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The server's certificate, which no authority knows; its name is `localhost`.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("server.crt")

@@ -106,13 +106,8 @@ impl Command {
         let syntax = || PgError::new("42601", "the statement is not valid SQL");
         if let Some(word) = words.take_any(&WRITING) {
             let what = word.to_uppercase();
-            // What PostgreSQL says to somebody who may only read, who learns of the right first.
-            let code = match word {
-                "insert" | "update" | "delete" | "merge" => "42501",
-                _ => "25006",
-            };
             return Err(PgError::new(
-                code,
+                "25006",
                 format!("cannot execute {what}: nothing can be changed"),
             ));
         }
@@ -430,10 +425,7 @@ fn copy(words: &mut Words<'_>) -> Result<Command, PgError> {
     };
     match words.take_any(&["from", "to"]).ok_or_else(syntax)? {
         "from" => {
-            return Err(PgError::new(
-                "25006",
-                "cannot execute COPY FROM in a read-only transaction",
-            ));
+            return Err(PgError::new("42501", "cannot execute COPY FROM: nothing can be changed"));
         }
         _ if words.take("stdout") => {}
         _ => {

@@ -139,6 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Puts a message behind those that wait to be sent.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody has a use for a message afterwards")]
     pub(super) fn put(&mut self, message: PgWireBackendMessage) -> io::Result<()> {
         message.encode(&mut self.outgoing).map_err(|_| malformed())
     }

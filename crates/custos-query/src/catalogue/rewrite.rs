@@ -30,7 +30,8 @@ const AGGREGATES: [&str; 12] = [
 /// cannot tell have one, and the names of types and relations behind their numbers.
 pub(crate) fn adapt(statement: &mut Statement) {
     let _never: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
-        let adapted = array_of(expr)
+        let adapted = nothing_from(expr)
+            .or_else(|| array_of(expr))
             .or_else(|| only_row(expr))
             .or_else(|| name_of(expr))
             .or_else(|| function_named(expr));
@@ -39,6 +40,19 @@ pub(crate) fn adapt(statement: &mut Statement) {
         }
         ControlFlow::Continue(())
     });
+}
+
+/// What a subquery without rows stands for.
+fn nothing_from(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::Subquery(query) if is_empty(query) => {
+            Some(cast(Expr::value(ast::Value::Null), ast::DataType::Text))
+        }
+        Expr::Exists { subquery, negated } if is_empty(subquery) => {
+            Some(Expr::value(ast::Value::Boolean(*negated)))
+        }
+        _ => None,
+    }
 }
 
 /// `ARRAY(SELECT x ..)` as an aggregate, or nothing where no row can be.

@@ -81,6 +81,7 @@ impl Read {
 
 /// Reads a statement as PostgreSQL would, and tells what PostgreSQL would call its columns.
 fn read_as_postgres(state: &SessionState, sql: &str) -> Result<(Asked, Labels), QueryError> {
+    let sql = catalogue::plain(sql);
     let mut statements = POSTGRES.parse(sql).map_err(|_| QueryError::Syntax)?;
     let (Some(mut statement), true) = (statements.pop(), statements.is_empty()) else {
         return Err(QueryError::NotSelect { what: "more than one statement" });

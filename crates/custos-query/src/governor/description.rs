@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, new_null_array};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use custos_core::{Classify, ErrorKind, Purpose};
 use custos_policy::Principal;
 use datafusion::catalog::CatalogProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::asked::Read;
 use super::{Governor, Lent, PUBLISHED, Planned, Schemas, Wanted};
@@ -53,12 +55,15 @@ impl Governor {
         read.single_out();
         let arrays = std::mem::take(&mut read.arrays);
         let planned = self.plan_read(read, question, lent, outside).await?;
-        let mut types = parameter_types(&planned.plan)?;
-        for (at, of) in types.iter_mut().enumerate() {
+        let fields = parameter_fields(&planned.plan)?;
+        let mut types: Vec<_> = fields.iter().map(|field| field.data_type().clone()).collect();
+        for (at, (of, field)) in types.iter_mut().zip(&fields).enumerate() {
             match question.parameters.get(at).map(|value| value.data_type()) {
                 Some(DataType::Null) | None if arrays.contains(&(at + 1)) => {
                     let item = if *of == DataType::Null { DataType::Utf8 } else { of.clone() };
-                    *of = DataType::new_list(item, true);
+                    // Which of PostgreSQL's own types it is stays known.
+                    let item = Field::new_list_field(item, true);
+                    *of = DataType::List(Arc::new(item.with_metadata(field.metadata().clone())));
                 }
                 Some(DataType::Null) | None => {}
                 Some(said) => *of = said.clone(),
@@ -159,21 +164,38 @@ fn columns(planned: &Planned) -> SchemaRef {
 
 /// The types of the parameters, in their order.
 fn parameter_types(plan: &LogicalPlan) -> Result<Vec<DataType>, QueryError> {
-    let types = plan.get_parameter_types().map_err(QueryError::from_planning)?;
-    let numbered = types.into_iter().map(|(name, data_type)| {
-        let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
-        (number, data_type.unwrap_or(DataType::Null))
-    });
+    let fields = parameter_fields(plan)?;
+    Ok(fields.iter().map(|field| field.data_type().clone()).collect())
+}
+
+fn parameter_fields(plan: &LogicalPlan) -> Result<Vec<FieldRef>, QueryError> {
+    let mut fields = plan.get_parameter_fields().map_err(QueryError::from_planning)?;
+    // What is cast to a type is of that type.
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Cast(cast) = expr
+                    && let Expr::Placeholder(Placeholder { id, field: None }) = &*cast.expr
+                {
+                    fields.insert(id.clone(), Some(Arc::clone(&cast.field)));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })
+    .map_err(QueryError::from_planning)?;
+    let any: FieldRef = Arc::new(Field::new("", DataType::Null, true));
     let mut parameters = Vec::new();
-    for (number, data_type) in numbered {
+    for (name, field) in fields {
+        let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
         if number == 0 || number > usize::from(u16::MAX) {
             return Err(QueryError::NoParameter { number });
         }
         if parameters.len() < number {
-            parameters.resize(number, DataType::Null);
+            parameters.resize(number, Arc::clone(&any));
         }
-        if let Some(place) = parameters.get_mut(number - 1) {
-            *place = data_type;
+        if let (Some(place), Some(field)) = (parameters.get_mut(number - 1), field) {
+            *place = field;
         }
     }
     Ok(parameters)

@@ -64,7 +64,8 @@ impl Server {
         command
             .arg("serve")
             .env("CUSTOS_SERVER_HTTP", "127.0.0.1:0")
-            .env("CUSTOS_SERVER_FLIGHT", "off");
+            .env("CUSTOS_SERVER_FLIGHT", "off")
+            .env("CUSTOS_SERVER_POSTGRES", "off");
         command.stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();

@@ -41,9 +41,10 @@ impl Shape {
             1000 => Kind::Bool,
             1001 => Kind::Bytea,
             // Of name, text, bpchar and varchar.
-            1003 | 1009 | 1014 | 1015 => Kind::Text,
+            1002 | 1003 | 1009 | 1014 | 1015 => Kind::Text,
             1005 => Kind::Int2,
-            1007 => Kind::Int4,
+            // Of integer and of oid.
+            1007 | 1028 => Kind::Int4,
             1016 => Kind::Int8,
             1021 => Kind::Float4,
             1022 => Kind::Float8,
@@ -72,12 +73,15 @@ impl Kind {
         Some(match oid {
             oid::BOOL => Self::Bool,
             oid::INT2 => Self::Int2,
-            oid::INT4 => Self::Int4,
+            // An oid is shown as an integer everywhere here.
+            oid::INT4 | 26 => Self::Int4,
             oid::INT8 => Self::Int8,
             oid::FLOAT4 => Self::Float4,
             oid::FLOAT8 => Self::Float8,
             oid::NUMERIC => Self::Numeric,
-            0 | oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::UNKNOWN => Self::Text,
+            0 | 18 | oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::UNKNOWN => {
+                Self::Text
+            }
             oid::BYTEA => Self::Bytea,
             oid::DATE => Self::Date,
             oid::TIME => Self::Time,
