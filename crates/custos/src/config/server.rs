@@ -76,9 +76,9 @@ impl RawServer {
         let http = set("CUSTOS_SERVER_HTTP", self.http).unwrap_or_else(|| HTTP.to_owned());
         let http = address("http", &http, HTTP, problems);
         let postgres = set("CUSTOS_SERVER_POSTGRES", self.postgres);
-        let postgres = door("postgres", postgres, POSTGRES, problems)?;
+        let postgres = door("postgres", postgres.as_deref(), POSTGRES, problems)?;
         let flight = set("CUSTOS_SERVER_FLIGHT", self.flight);
-        let flight = door("flight", flight, FLIGHT, problems)?;
+        let flight = door("flight", flight.as_deref(), FLIGHT, problems)?;
         let required =
             set("CUSTOS_SERVER_TLS_REQUIRED", self.tls_required.map(|on| on.to_string()));
         let is_required = match required.as_deref() {
@@ -106,11 +106,11 @@ impl RawServer {
 /// The address of a door that can be switched off.
 fn door(
     name: &str,
-    set: Option<String>,
+    set: Option<&str>,
     default: &str,
     problems: &mut Vec<String>,
 ) -> Option<Option<SocketAddr>> {
-    match set.as_deref() {
+    match set {
         Some(OFF | "") => Some(None),
         set => address(name, set.unwrap_or(default), default, problems).map(Some),
     }
