@@ -1,6 +1,6 @@
 //! The doors of Custos, and the only crate that knows a wire format or a status code.
 //!
-//! Two doors. HTTP:
+//! Three doors. HTTP:
 //!
 //! | address | what it does |
 //! |---|---|
@@ -12,13 +12,13 @@
 //! | `POST /v1/privacy/requests/{id}/verify` | records who verified a request |
 //! | `GET /healthz`, `GET /readyz` | tell whether the process lives, and whether it can answer |
 //!
-//! And [Flight SQL](https://arrow.apache.org/docs/format/FlightSql.html), for clients that take
+//! PostgreSQL's protocol, for psql, drivers and BI tools: `postgres.rs`. And [Flight SQL](https://arrow.apache.org/docs/format/FlightSql.html), for clients that take
 //! rows as Arrow: statements, prepared ones with parameters, and what tables there are; nothing that
 //! writes.
 //!
-//! Whoever asks proves it with a bearer token, or with name and secret in a handshake of Flight. All
-//! failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457) or the statuses of gRPC,
-//! made by one table from [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the
+//! Whoever asks proves it with a bearer token, with name and secret in a handshake of Flight, or by
+//! SCRAM-SHA-256. All failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457),
+//! statuses of gRPC or SQLSTATEs, made by one table from [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the
 //! request, and neither do logs.
 //!
 //! This crate does not know policies, consent, where anything is stored or how a statement becomes
