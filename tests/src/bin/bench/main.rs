@@ -5,10 +5,12 @@
 //!   engine, DuckDB and delta-rs on the same rows.
 //! - `erasure` does that part of it alone.
 //! - `governance` asks the same of files in which some people are denied, beside plain Parquet.
+//! - `doors` takes a million rows by each door with real clients, beside PostgreSQL.
 //! - `layout` compares sizes of files, row groups and runs, out of which the defaults were chosen.
 //!
 //! `CUSTOS_BENCH_ROWS` takes another number of rows than ten million, for a quick look.
 
+mod doors;
 mod events;
 mod governance;
 mod layout;
@@ -31,8 +33,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
-    let name =
-        args.next().context("name a bench: spine, storage, erasure, governance or layout")?;
+    let name = args
+        .next()
+        .context("name a bench: spine, storage, erasure, governance, doors or layout")?;
     let report = Report { json: args.any(|arg| arg == "--json") };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match name.as_str() {
@@ -40,7 +43,10 @@ fn main() -> Result<()> {
         "storage" => runtime.block_on(storage::run(&report)),
         "erasure" => runtime.block_on(storage::run_erasure(&report)),
         "governance" => runtime.block_on(governance::run(&report)),
+        "doors" => doors::run(&report),
         "layout" => runtime.block_on(layout::run(&report)),
-        other => bail!("`{other}` is no bench: use spine, storage, erasure, governance or layout"),
+        other => {
+            bail!("`{other}` is no bench: use spine, storage, erasure, governance, doors or layout")
+        }
     }
 }

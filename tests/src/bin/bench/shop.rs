@@ -1,5 +1,6 @@
 //! The program itself, as its user drives it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -55,7 +56,8 @@ impl Shop {
 /// The serving program; it ends with the value.
 pub(crate) struct Server {
     child: Child,
-    address: String,
+    /// Where each scheme is served.
+    doors: BTreeMap<String, String>,
 }
 
 impl Server {
@@ -64,21 +66,31 @@ impl Server {
         command
             .arg("serve")
             .env("CUSTOS_SERVER_HTTP", "127.0.0.1:0")
-            .env("CUSTOS_SERVER_FLIGHT", "off")
-            .env("CUSTOS_SERVER_POSTGRES", "off");
+            .env("CUSTOS_SERVER_FLIGHT", "127.0.0.1:0")
+            .env("CUSTOS_SERVER_POSTGRES", "127.0.0.1:0");
         command.stderr(Stdio::piped());
         let mut child = command.spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stderr.take().context("a log")?).read_line(&mut line)?;
-        let address = line.trim().strip_prefix("serving http://").context("an address")?.to_owned();
-        Ok(Self { child, address })
+        let mut log = BufReader::new(child.stderr.take().context("a log")?);
+        let mut doors = BTreeMap::new();
+        while doors.len() < 3 {
+            let mut line = String::new();
+            ensure!(log.read_line(&mut line)? > 0, "the program ended");
+            let served = line.trim().strip_prefix("serving ").and_then(|url| url.split_once("://"));
+            doors.extend(served.map(|(scheme, at)| (scheme.to_owned(), at.to_owned())));
+        }
+        Ok(Self { child, doors })
+    }
+
+    /// Where a scheme is served.
+    pub(crate) fn door(&self, scheme: &str) -> Result<&str> {
+        self.doors.get(scheme).map(String::as_str).context("a door that is served")
     }
 
     /// Asks once and returns how long the answer took.
     pub(crate) fn ask(&self, token: &str, purpose: &str, sql: &str) -> Result<Duration> {
         let body = json!({ "sql": sql }).to_string();
         let began = Instant::now();
-        let mut stream = TcpStream::connect(&self.address)?;
+        let mut stream = TcpStream::connect(self.door("http")?)?;
         write!(
             stream,
             "POST /v1/sql HTTP/1.1\r\nhost: custos\r\nauthorization: Bearer {token}\r\n\

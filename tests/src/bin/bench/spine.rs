@@ -135,7 +135,7 @@ async fn queries(report: &Report, shop: &Shop, plain: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_orders(path: &Path) -> Result<()> {
+pub(crate) fn write_orders(path: &Path) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::fs::File::create(path)?);
     writeln!(
         out,
