@@ -286,6 +286,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let timeout = self.session.settings.statement_timeout();
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let gateway = &self.door.gateway;
+        // Read before the statement begins, so that no change falls between the two.
+        let visibility = Session::visibility(gateway).await?;
         let stream = tokio::select! {
             biased;
             stream = self.session.ask(gateway, sql, parameters) => stream?,
@@ -293,7 +295,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         };
         let is_explain =
             sql.trim_start().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("explain"));
-        Ok(Rows::of(stream, if is_explain { "EXPLAIN" } else { "SELECT" }, timeout))
+        let tag = if is_explain { "EXPLAIN" } else { "SELECT" };
+        let mut rows = Rows::of(stream, tag, timeout);
+        rows.visibility = Some(visibility);
+        Ok(rows)
     }
 
     async fn execute_prepared(&mut self, name: &str, arguments: &str) -> Result<Rows, Stop> {
@@ -322,8 +327,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let text = "DECLARE CURSOR can only be used in transaction blocks";
             return Err(PgError::new("25P01", text).into());
         }
-        let mut rows = self.ask(&declare.sql, &[]).await?;
-        rows.visibility = Some(Session::visibility(&self.door.gateway).await?);
+        let rows = self.ask(&declare.sql, &[]).await?;
         let format = if declare.is_binary { Format::Binary } else { Format::Text };
         let portal = Portal {
             sql: declare.sql.clone(),
@@ -337,16 +341,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     /// Takes rows from a cursor, in the formats that are asked for or else in those of the cursor.
-    ///
-    /// Consent that changed since it was opened ends it: what comes next could be of somebody who
-    /// must not be seen any more.
     pub(super) async fn fetch(
         &mut self,
         fetch: &Fetch,
         formats: Option<&[Format]>,
     ) -> Result<String, Stop> {
         self.cancel.forget().await;
-        let now = Session::visibility(&self.door.gateway).await?;
+        self.session.may_go_on(&self.door.gateway, &fetch.name).await?;
         let zone = self.session.settings.zone();
         let portal = self.session.portal(&fetch.name)?;
         let word = if fetch.is_move { "MOVE" } else { "FETCH" };
@@ -354,11 +355,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             PortalState::Running(rows) => rows,
             PortalState::Done(_) | PortalState::Ready => return Ok(format!("{word} 0")),
         };
-        if rows.visibility.as_ref().is_some_and(|opened| !Arc::ptr_eq(opened, &now)) {
-            self.session.portals.remove(&fetch.name);
-            let text = "consent changed since the cursor was opened";
-            return Err(PgError::new("40001", text).with_hint("open it again").into());
-        }
         let writer = match fetch.is_move {
             true => Writer::Nowhere,
             false => {

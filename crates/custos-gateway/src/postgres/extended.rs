@@ -147,6 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             oid => parameter::decode(*oid, Format::Text, None, zone),
         });
         let typed = typed.collect::<Result<Vec<_>, _>>().map_err(PgError::from)?;
+        self.session.know_again(&self.door.gateway).await?;
         let description = self.session.describe(&self.door.gateway, &sql, &typed).await?;
         let description = Arc::new(description);
         if let Some(prepared) = self.session.statements.get_mut(name) {
@@ -264,7 +265,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Gives rows of a portal, up to so many, or all if that is 0.
     async fn give(&mut self, name: &str, max_rows: i32) -> Result<(), Stop> {
-        self.start(name).await?;
+        let is_begun = matches!(self.session.portal(name)?.state, PortalState::Running(_));
+        match is_begun {
+            true => self.session.may_go_on(&self.door.gateway, name).await?,
+            false => self.start(name).await?,
+        }
         let zone = self.session.settings.zone();
         let portal = self.session.portal(name)?;
         let rows = match &mut portal.state {

@@ -273,13 +273,8 @@ impl Session {
         }
     }
 
-    /// Begins to answer a statement.
-    pub(super) async fn ask(
-        &mut self,
-        gateway: &Gateway,
-        sql: &str,
-        parameters: &[ArrayRef],
-    ) -> Result<RowStream, PgError> {
+    /// Looks who the principal is now; one whose access was revoked is told so for the last time.
+    pub(super) async fn know_again(&mut self, gateway: &Gateway) -> Result<(), PgError> {
         let known = gateway.authenticator.principal(&self.principal.id).await;
         match known.map_err(|error| PgError::of(&error))? {
             Some(principal) => self.principal = principal,
@@ -288,6 +283,34 @@ impl Session {
                 return Err(PgError::new("57P01", text).fatal());
             }
         }
+        Ok(())
+    }
+
+    /// Refuses to go on with an answer that was begun if consent changed since: what comes next could
+    /// be of somebody who must not be seen any more.
+    pub(super) async fn may_go_on(&mut self, gateway: &Gateway, name: &str) -> Result<(), PgError> {
+        self.know_again(gateway).await?;
+        let now = Self::visibility(gateway).await?;
+        let begun = match &self.portal(name)?.state {
+            PortalState::Running(rows) => rows.visibility.clone(),
+            PortalState::Ready | PortalState::Done(_) => None,
+        };
+        if begun.is_some_and(|begun| !Arc::ptr_eq(&begun, &now)) {
+            self.portals.remove(name);
+            let text = "consent changed since the cursor was opened";
+            return Err(PgError::new("40001", text).with_hint("open it again"));
+        }
+        Ok(())
+    }
+
+    /// Begins to answer a statement.
+    pub(super) async fn ask(
+        &mut self,
+        gateway: &Gateway,
+        sql: &str,
+        parameters: &[ArrayRef],
+    ) -> Result<RowStream, PgError> {
+        self.know_again(gateway).await?;
         let question = self.question(sql, parameters);
         let executor = &gateway.executor;
         match gateway.governor.govern_question(&question).await {

@@ -99,7 +99,12 @@ impl RawServer {
                 None
             }
         };
-        Some(Server { http: http?, postgres, flight, tls })
+        let (http, clear) = (http?, [http, flight].into_iter().flatten());
+        if is_required && clear.into_iter().any(|address| !address.ip().is_loopback()) {
+            let only = "server.tls_required: HTTP and Flight SQL are served in clear, and so on loopback only";
+            problems.push(only.to_owned());
+        }
+        Some(Server { http, postgres, flight, tls })
     }
 }
 
