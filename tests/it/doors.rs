@@ -37,8 +37,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(custos: &Custos) -> Self {
+        Self::start_with(custos, &[])
+    }
+
+    /// One with more in its environment.
+    pub(crate) fn start_with(custos: &Custos, environment: &[(&str, &str)]) -> Self {
         let mut command = custos.command(&["serve"]);
         command.env("CUSTOS_SERVER_HTTP", "127.0.0.1:0");
+        command.envs(environment.iter().copied());
         command.stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));

@@ -13,18 +13,8 @@ fn seen(custos: &Custos) -> (Value, String) {
         let run = custos.run(&["principal", "add", name, "--role", "analyst", "--json"]);
         run.ok().last()["secret"].as_str().expect("a secret").to_owned()
     };
-    let withdrawal = custos.file(
-        "withdrawal.csv",
-        "identifier_type,identifier,purpose,status,at,notice,channel,scope\n\
-         customer_id,M-ANA,analytics,withdrawn,2026-02-01T00:00:00Z,v1,web,pos\n",
-    );
-    let words = |args: &[&str]| {
-        let command = custos.command(args);
-        let words = [command.get_program()].into_iter().chain(command.get_args());
-        json!(words.map(|word| word.to_str().expect("text")).collect::<Vec<_>>()).to_string()
-    };
-    let withdraw = words(&["consent", "import", withdrawal.to_str().expect("a path")]);
-    let revoke = words(&["principal", "revoke", "analyst3"]);
+    let withdraw = custos.withdrawal_of_ana();
+    let revoke = custos.words(&["principal", "revoke", "analyst3"]);
     let (analyst, other) = (secret("analyst2"), secret("analyst3"));
     let server = Server::start(custos);
     let mut client = WireClient::FLIGHT.command().expect("the clients are installed");

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use custos_testkit::{PostgresServer, custos_binary, workspace_root};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The program under test, built once.
@@ -74,6 +74,23 @@ impl Custos {
     /// A new installation with the principals `analyst`, `marketer` and `officer`.
     pub(crate) fn new() -> Self {
         Self::initialised(&[], Vec::new())
+    }
+
+    /// The words of a command in JSON, for scripts that run it.
+    pub(crate) fn words(&self, args: &[&str]) -> String {
+        let command = self.command(args);
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        json!(words.map(|word| word.to_str().expect("text")).collect::<Vec<_>>()).to_string()
+    }
+
+    /// The command, in JSON, by which a customer of the shop withdraws consent.
+    pub(crate) fn withdrawal_of_ana(&self) -> String {
+        let file = self.file(
+            "withdrawal.csv",
+            "identifier_type,identifier,purpose,status,at,notice,channel,scope\n\
+             customer_id,M-ANA,analytics,withdrawn,2026-02-01T00:00:00Z,v1,web,pos\n",
+        );
+        self.words(&["consent", "import", file.to_str().expect("a path")])
     }
 
     /// A new installation made with these further arguments, whose programs run in this

@@ -29,6 +29,7 @@ mod governance;
 mod harness;
 #[cfg(test)]
 mod hostile;
+mod http;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::rows::{Asker, SUBJECTS};
 use crate::twins::{Question, Twins};
 
 /// What is answered alike in all worlds, whether with rows or with an error.
-const ALIKE: &[(&str, &str)] = &[
+pub(crate) const ALIKE: &[(&str, &str)] = &[
     ("A1", "select * from people where age > 40"),
     ("A1", "select order_no, array_agg(order_no) over (order by order_no) from orders"),
     ("A2", "select page, note, case when age > 40 then email end as shown from people"),

@@ -23,4 +23,6 @@ mod run;
 #[cfg(test)]
 mod twins;
 #[cfg(test)]
+mod wire;
+#[cfg(test)]
 mod world;

@@ -109,7 +109,7 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len()).any(|window| window == word)
 }
 
-fn cells(batches: &[RecordBatch]) -> Vec<Vec<Cell>> {
+pub(crate) fn cells(batches: &[RecordBatch]) -> Vec<Vec<Cell>> {
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
     for batch in batches {

@@ -7,6 +7,7 @@ use custos_query::Limits;
 
 use crate::observe::Seen;
 use crate::rows::{Asker, Hidden, Rows};
+use crate::wire::Served;
 use crate::world::{Common, Cut, Doors, World};
 
 const GIB: u64 = 1 << 30;
@@ -57,6 +58,16 @@ impl Worlds {
             }
         }
         Self { common, plain, full }
+    }
+
+    /// All worlds of one layout and kind on the wire: those that hold only what is seen, by asker,
+    /// and the one that holds hostile rows besides.
+    pub(crate) async fn served(&self) -> (Vec<Served>, Served) {
+        let mut plain = Vec::new();
+        for world in &self.plain {
+            plain.push(world.served(self.limits(CELLS[0])).await);
+        }
+        (plain, self.full[3].served(self.limits(CELLS[1])).await)
     }
 
     fn limits(&self, cell: (usize, usize, u64)) -> Limits {

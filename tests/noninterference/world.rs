@@ -13,15 +13,22 @@ use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
 use custos_audit::{AuditLog, MemoryAuditStore};
 use custos_consent::{ConsentBook, ConsentEvent, ConsentStatus};
-use custos_core::{BatchId, ColumnKind, KeyClass, PersonMap, Purpose, Rid, StoreError, Timestamp};
-use custos_keys::{KeyService, LocalKeyRing, MemorySecretStore, random_bytes};
+use custos_core::{BatchId, Clock, ColumnKind, KeyClass, PersonMap, Purpose, Rid, StoreError, Timestamp};
+use custos_erasure::{ErasureParts, ErasureService};
+use custos_ingest::{Ingest, Ledger};
+use custos_keys::{Destruction, KeyService, Kms, LocalKeyRing, MemorySecretStore, random_bytes};
 use custos_lake::{
     ColumnRole, ColumnSpec, Lake, Layout, MemoryHeads, Storage, Table, TableSpec, vault,
 };
 use custos_policy::{Dataset, DatasetColumn, MaintenanceJob, PolicyFiles, PolicySet, Principal};
-use custos_query::{Catalog, Epochs, Executor, GovernedSource, Governor, Limits, Population, View};
+use custos_query::{
+    Catalog, Epochs, Executor, ExportParts, ExportService, GovernedSource, Governor, Limits,
+    Population, View,
+};
+use custos_store::Store;
 use custos_testkit::{FakeClock, workspace_root};
 use roaring::RoaringBitmap;
+use tokio::sync::OnceCell;
 
 use crate::rows::{
     Asker, EventRow, NOW, OrderRow, PersonRow, Rows, SUBJECTS, Standing, agreed_to_sensitive,
@@ -113,12 +120,21 @@ pub(crate) struct Common {
     keys: Arc<KeyService>,
     policy: Arc<PolicySet>,
     clock: Arc<FakeClock>,
+    destruction: Destruction,
+    store: OnceCell<Arc<Store>>,
 }
 
 impl Common {
+    /// A control store for what statements do not ask.
+    async fn store(&self) -> Arc<Store> {
+        let made = async || Arc::new(Store::create(&self.folder.path().join("wire.db")).await.unwrap());
+        Arc::clone(self.store.get_or_init(made).await)
+    }
+
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ring = LocalKeyRing::create(&folder.path().join("keys"), None).unwrap();
+        let destruction = ring.destruction();
         let store = Arc::new(MemorySecretStore::default());
         let keys = KeyService::initialise(Arc::new(ring), store).await.unwrap();
         let files = policies();
@@ -127,6 +143,8 @@ impl Common {
             keys: Arc::new(keys),
             policy: Arc::new(PolicySet::load(&files).unwrap()),
             clock: Arc::new(FakeClock::at(Timestamp::from_micros(NOW))),
+            destruction,
+            store: OnceCell::new(),
         }
     }
 }
@@ -226,7 +244,7 @@ impl World {
         let audit = Arc::new(audit);
         let executor =
             Executor::new(population, persons, Arc::clone(policy), Arc::clone(&audit), clock());
-        let doors = Doors { governor, executor: Arc::new(executor), audit };
+        let doors = Doors { governor: Arc::new(governor), executor: Arc::new(executor), audit };
         for asker in Asker::ALL {
             for table in ["people", "orders", "events"] {
                 // So that of some files nothing was decided before.
@@ -239,6 +257,50 @@ impl World {
         }
         people.changed.store(true, Ordering::SeqCst);
         doors
+    }
+
+    /// The time in this world.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::<FakeClock>::clone(&self.common.clock)
+    }
+
+    /// What handles requests for erasure, which no statement asks.
+    pub(crate) async fn erasure(&self, audit: &Arc<AuditLog>) -> Arc<ErasureService> {
+        let store = self.common.store().await;
+        let Common { keys, policy, .. } = &*self.common;
+        let ingest = Ingest::new(
+            self.lake.clone(),
+            Arc::clone(keys),
+            Arc::clone(&store) as Arc<dyn Ledger>,
+            Arc::clone(policy),
+            Arc::clone(audit),
+            self.clock(),
+        );
+        Arc::new(ErasureService::new(ErasureParts {
+            lake: self.lake.clone(),
+            ingest: Arc::new(ingest.unwrap()),
+            ledger: Arc::clone(&store) as Arc<dyn Ledger>,
+            requests: Arc::<Store>::clone(&store),
+            others: Arc::<Store>::clone(&store),
+            erased: store,
+            keys: Arc::clone(keys),
+            destruction: self.common.destruction.clone(),
+            policy: Arc::clone(policy),
+            audit: Arc::clone(audit),
+            clock: self.clock(),
+        }))
+    }
+
+    /// What takes rows out, which no statement asks.
+    pub(crate) async fn exports(&self, audit: &Arc<AuditLog>) -> Arc<ExportService> {
+        let Common { keys, policy, .. } = &*self.common;
+        Arc::new(ExportService::new(ExportParts {
+            keys: Arc::clone(keys),
+            ledger: self.common.store().await,
+            policy: Arc::clone(policy),
+            audit: Arc::clone(audit),
+            clock: self.clock(),
+        }))
     }
 
     async fn catalog(&self) -> Catalog {
@@ -319,7 +381,7 @@ const VIEWS: &[ViewText] = &[
 
 /// What answers statements in a world.
 pub(crate) struct Doors {
-    pub(crate) governor: Governor,
+    pub(crate) governor: Arc<Governor>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) audit: Arc<AuditLog>,
 }

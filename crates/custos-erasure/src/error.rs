@@ -24,6 +24,9 @@ pub enum ErasureError {
         /// The type that was named.
         kind: &'static str,
     },
+    /// The key of a request stands for another one.
+    #[error("this key was used for another request")]
+    KeyUsed,
     /// The regime is not one that the policies list.
     #[error("`{regime}` is not a regime of the policies")]
     UnknownRegime {
@@ -79,7 +82,7 @@ impl Classify for ErasureError {
             Self::Denied(_) => ErrorKind::Denied,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::BadSubject { .. } | Self::UnknownRegime { .. } => ErrorKind::Invalid,
-            Self::Step(_) | Self::ForeignRecord => ErrorKind::Conflict,
+            Self::Step(_) | Self::ForeignRecord | Self::KeyUsed => ErrorKind::Conflict,
             Self::UnknownRecord => ErrorKind::Unsupported,
             Self::StillThere { .. } | Self::NotShredded { .. } => ErrorKind::Integrity,
             Self::Lake(error) => error.kind(),
@@ -96,6 +99,7 @@ impl Classify for ErasureError {
             Self::BadSubject { .. } => {
                 Some("write it as `email:ana@example.com`, `phone:+8613812345678` or `customer_id@pos:M-17`".into())
             }
+            Self::KeyUsed => Some("send a new key with a new request".to_owned()),
             Self::UnknownRegime { known, .. } => Some(format!("use one of {}", known.join(", "))),
             Self::ForeignRecord => Some(
                 "two copies of one control store are in use: end one for good, then run \

@@ -17,7 +17,7 @@ use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_core::{Clock, RequestId, Rid, Timestamp};
 use custos_identity::normalise;
 use custos_ingest::{Ingest, Ledger};
-use custos_keys::{Destruction, DestructionCause, KeyService, random_bytes};
+use custos_keys::{Destruction, DestructionCause, KeyService, NamedKey, random_bytes};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
 pub use ledger::Replayed;
@@ -40,6 +40,8 @@ pub struct NewRequest {
     pub regime: String,
     /// Who made sure that the person is who they say, if somebody did.
     pub verified_by: Option<String>,
+    /// What whoever opens it calls it: another with the same key is the same request.
+    pub key: Option<String>,
 }
 
 /// A request as it is shown: nothing in it names the person.
@@ -157,10 +159,16 @@ impl ErasureService {
             return Err(ErasureError::UnknownRegime { regime: new.regime, known });
         }
         let asked = asked_for(&new.subject)?;
+        let id = match &new.key {
+            Some(key) => self.id_of(key, by),
+            None => RequestId::from_random(random_bytes()?),
+        };
+        if let Some(view) = self.repeated(id, &asked, &new.regime).await? {
+            return Ok(view);
+        }
         if let Some(view) = self.resume(&asked, new.verified_by.as_deref(), by).await? {
             return Ok(view);
         }
-        let id = RequestId::from_random(random_bytes()?);
         let subjects = self.subjects(&asked).await?;
         let now = self.clock.now();
         let salt = BASE64URL.encode(random_bytes::<16>()?);
@@ -229,6 +237,26 @@ impl ErasureService {
             return Ok(Some(view(&request, &dossier)));
         }
         Ok(None)
+    }
+
+    /// The id of a principal's request of this key, which tells nothing of the key.
+    fn id_of(&self, key: &str, by: &Principal) -> RequestId {
+        let ids = self.keys.mac_key(NamedKey::RequestId);
+        RequestId::from_random(ids.mac16(&[by.id.as_str().as_bytes(), key.as_bytes()]))
+    }
+
+    /// The request of this id, if it is known and is about the same.
+    async fn repeated(
+        &self,
+        id: RequestId,
+        asked: &PersonalValue,
+        regime: &str,
+    ) -> Result<Option<RequestView>, ErasureError> {
+        let Some(request) = self.requests.load(id).await? else { return Ok(None) };
+        let dossier = self.open_dossier(&request).await?;
+        let is_same =
+            commitment(&dossier.salt, asked) == dossier.commitment && dossier.regime == regime;
+        if is_same { Ok(Some(view(&request, &dossier))) } else { Err(ErasureError::KeyUsed) }
     }
 
     /// Records who made sure that the person is who they say.

@@ -1,7 +1,9 @@
 //! What can be wrong with a request before anything is asked of the rest of Custos.
 
+use arrow::datatypes::DataType;
 use custos_core::{Classify, ErrorKind};
 use custos_erasure::{SubjectRefError, UnknownLevel};
+use custos_query::QueryError;
 
 /// A request that the door turns away. No text repeats what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +14,9 @@ pub(crate) enum RequestError {
     /// There is nothing at the address.
     #[error("there is nothing at this address")]
     NoSuchAddress,
+    /// The address takes other methods.
+    #[error("this address does not take this method")]
+    NoSuchMethod,
     /// The body is longer than the address takes.
     #[error("the body is longer than this address takes")]
     BodyTooLarge,
@@ -40,9 +45,55 @@ pub(crate) enum RequestError {
     /// Lines over a protocol that cannot say that the answer broke off.
     #[error("an answer in lines cannot be given over HTTP/1.0")]
     LinesOverHttp10,
-    /// A column's type has no form in JSON.
-    #[error("a column of the answer has a type that JSON cannot carry")]
-    NotJson,
+    /// A column's type has no form in the format of the answer.
+    #[error("a column of the answer has a type that this format cannot carry")]
+    Unwritable,
+    /// A Parquet file could not be written.
+    #[error(transparent)]
+    Parquet(#[from] QueryError),
+    /// A value for a parameter is not of its type.
+    #[error("parameter ${number} takes a value of the type {of}")]
+    BadParameter {
+        /// Which, from 1.
+        number: usize,
+        /// What it takes.
+        of: DataType,
+    },
+    /// There are values for parameters that the statement does not have.
+    #[error("the statement has {taken} parameter(s), and {given} values are given")]
+    ParameterCount {
+        /// Parameters.
+        taken: usize,
+        /// Values.
+        given: usize,
+    },
+    /// The address does not say how long to wait.
+    #[error("`wait` is not a number of seconds from 0 to 30")]
+    BadWait,
+    /// The header holds no key, or there are several.
+    #[error("the header `idempotency-key` is not one key of 1 to 255 visible characters")]
+    BadIdempotencyKey,
+    /// The key stands for something else.
+    #[error("this idempotency key was used for another request")]
+    IdempotencyKeyUsed,
+    /// Nobody has such a statement, or somebody else.
+    #[error("there is no such statement")]
+    NoSuchStatement,
+    /// Others have to be fetched or stopped first.
+    #[error("a principal has {limit} statements whose rows are not fetched at most")]
+    TooManyStatements {
+        /// How many.
+        limit: usize,
+    },
+    /// Its rows are gone.
+    #[error("the statement was cancelled")]
+    StatementCancelled,
+    /// Its rows are gone.
+    #[error("the rows of the statement were fetched already")]
+    AlreadyFetched,
+    /// Its rows could be of somebody who must not be seen any more.
+    #[error("consent or access changed since the statement began")]
+    ConsentChanged,
     /// The address holds no request id.
     #[error("the address does not hold the id of a request")]
     BadRequestId,
@@ -67,7 +118,12 @@ impl Classify for RequestError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Unauthenticated => ErrorKind::Unauthenticated,
-            Self::NoSuchAddress => ErrorKind::NotFound,
+            Self::NoSuchAddress | Self::NoSuchStatement => ErrorKind::NotFound,
+            Self::IdempotencyKeyUsed
+            | Self::StatementCancelled
+            | Self::AlreadyFetched
+            | Self::ConsentChanged => ErrorKind::Conflict,
+            Self::TooManyStatements { .. } => ErrorKind::Throttled,
             Self::BodyTooLarge => ErrorKind::TooLarge,
             Self::BodyCut
             | Self::BadBody { .. }
@@ -76,11 +132,15 @@ impl Classify for RequestError {
             | Self::BadPurpose
             | Self::BadRequestId
             | Self::BadSubject(_)
+            | Self::BadParameter { .. }
+            | Self::ParameterCount { .. }
+            | Self::BadWait
+            | Self::BadIdempotencyKey
+            | Self::UnknownRequestType
             | Self::NobodyVerified
             | Self::BadLevel(_) => ErrorKind::Invalid,
-            Self::LinesOverHttp10 | Self::NotJson | Self::UnknownRequestType => {
-                ErrorKind::Unsupported
-            }
+            Self::LinesOverHttp10 | Self::Unwritable | Self::NoSuchMethod => ErrorKind::Unsupported,
+            Self::Parquet(error) => error.kind(),
             Self::WorkBrokeOff => ErrorKind::Internal,
         }
     }
@@ -96,10 +156,26 @@ impl Classify for RequestError {
                 "send the header `x-custos-purpose` once, with a purpose such as `analytics`"
             }
             Self::LinesOverHttp10 => "use HTTP/1.1, or take `application/json`",
-            Self::NotJson => "cast the column to a type such as VARCHAR",
+            Self::Unwritable => "cast the column to a type such as VARCHAR, or take `application/vnd.apache.arrow.stream`",
+            Self::BadParameter { .. } => "send numbers and truth values as in JSON, decimals, dates and instants as texts in ISO 8601, and cast the parameter in the statement if another type is meant",
+            Self::ParameterCount { .. } => "send `parameters` with a value for each of `$1`, `$2` and so on, `null` included",
+            Self::Parquet(error) => return error.hint(),
             Self::UnknownRequestType => "the type that is handled is `erasure`",
             Self::BadSubject(error) => return error.hint(),
             Self::NobodyVerified => "name who made sure that the person is who they say",
+            Self::NoSuchMethod => "the header `allow` of the answer names those that it takes",
+            Self::BadWait => "send `?wait=10`, or nothing to be answered at once",
+            Self::BadIdempotencyKey => "send a random UUID, the same one when a request is repeated",
+            Self::IdempotencyKeyUsed => "send a new key with a new request",
+            Self::NoSuchStatement => {
+                "list yours with `GET /v1/statements`; they are forgotten some minutes after they end"
+            }
+            Self::TooManyStatements { .. } => {
+                "fetch their rows, or stop them with `DELETE /v1/statements/{id}`"
+            }
+            Self::StatementCancelled | Self::AlreadyFetched | Self::ConsentChanged => {
+                "send the statement again"
+            }
             Self::NoSuchAddress
             | Self::BodyTooLarge
             | Self::BodyCut

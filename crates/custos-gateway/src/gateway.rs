@@ -8,8 +8,9 @@ use custos_core::Clock;
 use custos_erasure::ErasureService;
 use custos_query::{Executor, ExportService, Governor};
 
-use crate::Authenticator;
+use crate::{Authenticator, Metrics};
 use crate::attempts::Attempts;
+use crate::statements::Statements;
 use crate::tasks::Tasks;
 
 /// What the doors work with. All of it is shared: a clone is cheap and is the same gateway.
@@ -27,6 +28,8 @@ pub struct Gateway {
     pub authenticator: Arc<dyn Authenticator>,
     /// Who guessed secrets lately.
     pub attempts: Arc<Attempts>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
     /// Where refused attempts at privacy requests are recorded.
     pub audit: Arc<AuditLog>,
     /// The time of those records.
@@ -38,6 +41,7 @@ pub struct Gateway {
 pub(crate) struct App {
     pub(crate) gateway: Gateway,
     pub(crate) tasks: Arc<Tasks>,
+    pub(crate) statements: Arc<Statements>,
 }
 
 impl FromRef<App> for Arc<dyn Authenticator> {

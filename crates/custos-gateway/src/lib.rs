@@ -4,13 +4,18 @@
 //!
 //! | address | what it does |
 //! |---|---|
-//! | `POST /v1/sql` | runs a statement for a purpose and streams its rows as JSON |
+//! | `POST /v1/sql` | runs a statement for a purpose and streams its rows as JSON, CSV, Arrow or Parquet |
+//! | `POST /v1/statements`, `GET /v1/statements` | starts a statement whose rows are fetched later; lists them |
+//! | `GET /v1/statements/{id}`, `DELETE` | tells how it is doing; stops it |
+//! | `GET /v1/statements/{id}/rows` | gives its rows, once |
 //! | `GET /v1/policy/explain?sql=..` | says which rules and purposes decide what a statement sees |
 //! | `POST /v1/keys/unwrap` | gives out the key of an export, to read it elsewhere |
 //! | `POST /v1/privacy/requests` | receives a request for erasure |
 //! | `GET /v1/privacy/requests/{id}` | shows a request |
 //! | `POST /v1/privacy/requests/{id}/verify` | records who verified a request |
 //! | `GET /healthz`, `GET /readyz` | tell whether the process lives, and whether it can answer |
+//! | `GET /metrics` | figures of the process for Prometheus |
+//! | `GET /openapi.json` | describes these addresses |
 //!
 //! PostgreSQL's protocol, for psql, drivers and BI tools: `postgres.rs`. And [Flight SQL](https://arrow.apache.org/docs/format/FlightSql.html), for clients that take
 //! rows as Arrow: statements, prepared ones with parameters, and what tables there are; nothing that
@@ -34,22 +39,28 @@ mod error;
 mod flight;
 mod gateway;
 mod health;
+mod idempotency;
 mod keys;
+mod metrics;
 mod observe;
+mod openapi;
 mod postgres;
 mod privacy;
 mod serve;
 mod sql;
+mod statements;
 mod tasks;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod wire_error;
+mod wire_schema;
 
 pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Login, salted_password};
 pub use flight::serve_flight;
 pub use gateway::Gateway;
+pub use metrics::Metrics;
 pub use postgres::serve_postgres;
 pub use serve::serve;
 pub use tls::Encryption;

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use opentelemetry::propagation::Extractor;
+use opentelemetry::{Context, global};
 use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use crate::metrics::Metrics;
 use crate::wire_error::Failure;
 
 /// The id of a request; of a failure in it too.
@@ -35,21 +39,25 @@ impl CallId {
 /// Gives a request an id and a span, writes its failure, and logs how it went.
 ///
 /// Logs have the template of the address and never the address, since addresses hold values.
-pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = CallId::fresh();
     let started = Instant::now();
-    let span = tracing::info_span!(
-        "request",
-        id = id.as_str(),
-        method = method(request.method()),
-        route = route(&request),
-    );
+    let (method, route) = (method(request.method()), route(&request));
+    let span = tracing::info_span!("request", id = id.as_str(), method, route);
+    // Without a collector there is nothing to be part of.
+    let _untraced = span.set_parent(trace_of(request.headers()));
     request.extensions_mut().insert(id.clone());
     let response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| {
         let response = written(response, &id);
         let status = response.status().as_u16();
-        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed = started.elapsed();
+        metrics.answered(method, &route, status, elapsed);
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, millis, "request answered");
         response
     })
@@ -68,6 +76,25 @@ fn written(mut response: Response, id: &CallId) -> Response {
         headers.insert("x-request-id", id);
     }
     response
+}
+
+/// The trace that the request is a part of, if its headers name one
+/// ([Trace Context](https://www.w3.org/TR/trace-context/)).
+fn trace_of(headers: &HeaderMap) -> Context {
+    global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)))
+}
+
+/// Headers as the propagator reads them.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
 }
 
 /// The method, unless the client made it up.

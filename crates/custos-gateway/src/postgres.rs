@@ -136,6 +136,7 @@ async fn serve_one(door: Arc<Door>, stream: TcpStream, place: Option<OwnedSemaph
         Ok(peer) => peer.ip(),
         Err(_) => return,
     };
+    let _counted = door.gateway.metrics.connected("postgres");
     // Rows are gathered here; to wait for more of them in the kernel only costs time.
     if stream.set_nodelay(true).is_err() {
         return;

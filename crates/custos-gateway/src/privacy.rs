@@ -13,21 +13,33 @@ use custos_core::RequestId;
 use custos_erasure::{ErasureError, ErasureService, Level, NewRequest, RequestView, SubjectRef};
 use custos_policy::{Principal, Right};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::body::{Described, JsonBody};
 use crate::caller::Caller;
 use crate::error::RequestError;
 use crate::gateway::App;
+use crate::idempotency::IdempotencyKey;
+use crate::openapi::{KeyHeader, PrivacyRequest};
 use crate::wire_error::Failure;
 
 /// A request for erasure.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OpenRequest {
+    /// What is asked.
+    #[schema(pattern = "^erasure$", example = "erasure")]
     r#type: String,
+    /// Whose data it is about: the type of an identifier, a colon, and the identifier.
+    #[schema(example = "email:ana@example.com")]
     subject: String,
+    /// The law it is made under.
+    #[schema(example = "gdpr")]
     regime: String,
+    /// Who made sure that the person is who they say.
     verified_by: Option<String>,
+    /// The level of forgetting to wait for.
+    #[schema(example = "L2")]
     wait: Option<String>,
 }
 
@@ -36,10 +48,13 @@ impl Described for OpenRequest {
 }
 
 /// Who verified a request.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerifyRequest {
+    /// Who made sure that the person is who they say.
     verified_by: String,
+    /// The level of forgetting to wait for.
+    #[schema(example = "L2")]
     wait: Option<String>,
 }
 
@@ -51,13 +66,25 @@ impl Described for VerifyRequest {
 /// Receives a request. The person is in no query that starts after the answer.
 ///
 /// 201 if the level waited for is reached, else 202.
+#[utoipa::path(
+    post,
+    path = "/v1/privacy/requests",
+    tag = "privacy",
+    request_body = OpenRequest,
+    params(KeyHeader),
+    responses(
+        (status = 201, description = "It was received, and the level waited for is reached", body = PrivacyRequest),
+        (status = 202, description = "It was received", body = PrivacyRequest)
+    )
+)]
 pub(crate) async fn open(
     State(app): State<App>,
     Caller(principal): Caller,
+    key: IdempotencyKey,
     JsonBody(request): JsonBody<OpenRequest>,
 ) -> Result<Response, Failure> {
     let wait = level(request.wait.as_deref())?;
-    let new = new_request(request)?;
+    let new = new_request(request, key.0)?;
     admit(&app, &principal, Action::RequestOpened, String::new()).await?;
     let service = Arc::clone(&app.gateway.erasure);
     let work = async move {
@@ -72,6 +99,17 @@ pub(crate) async fn open(
 /// Records who verified a request, and works on it up to the level waited for.
 ///
 /// 200 if nothing is waited for or the level is reached, else 202.
+#[utoipa::path(
+    post,
+    path = "/v1/privacy/requests/{id}/verify",
+    tag = "privacy",
+    request_body = VerifyRequest,
+    params(("id", Path, description = "The id of the request")),
+    responses(
+        (status = 200, description = "It is verified, and what was waited for is done", body = PrivacyRequest),
+        (status = 202, description = "It is verified", body = PrivacyRequest)
+    )
+)]
 pub(crate) async fn verify(
     State(app): State<App>,
     Caller(principal): Caller,
@@ -94,6 +132,13 @@ pub(crate) async fn verify(
 }
 
 /// Shows a request.
+#[utoipa::path(
+    get,
+    path = "/v1/privacy/requests/{id}",
+    tag = "privacy",
+    params(("id", Path, description = "The id of the request")),
+    responses((status = 200, description = "The request", body = PrivacyRequest))
+)]
 pub(crate) async fn show(
     State(app): State<App>,
     Caller(principal): Caller,
@@ -150,7 +195,10 @@ fn address(id: RequestId) -> String {
     format!("/v1/privacy/requests/{id}")
 }
 
-fn new_request(request: OpenRequest) -> Result<NewRequest, RequestError> {
+fn new_request(
+    request: OpenRequest,
+    key: Option<String>,
+) -> Result<NewRequest, RequestError> {
     if request.r#type != "erasure" {
         return Err(RequestError::UnknownRequestType);
     }
@@ -158,6 +206,7 @@ fn new_request(request: OpenRequest) -> Result<NewRequest, RequestError> {
         subject: request.subject.parse::<SubjectRef>()?,
         regime: request.regime,
         verified_by: request.verified_by.map(somebody).transpose()?,
+        key,
     })
 }
 

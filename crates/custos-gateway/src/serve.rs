@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::CompressionLayer;
 
 use crate::error::RequestError;
 use crate::gateway::{App, Gateway};
 use crate::observe::observe;
+use crate::sql::format::Format;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
-use crate::{health, keys, privacy, sql};
+use crate::{health, keys, metrics, openapi, privacy, sql, statements};
 
 /// Longest body with a statement.
 const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
@@ -42,7 +46,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let tasks = Arc::new(Tasks::default());
-    let app = App { gateway: state, tasks: Arc::clone(&tasks) };
+    let app = App { gateway: state, tasks: Arc::clone(&tasks), statements: Arc::default() };
     let (stop, stopping) = oneshot::channel::<()>();
     let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
         shutdown.await;
@@ -69,22 +73,43 @@ pub async fn serve(
 }
 
 fn router(app: App) -> Router {
-    let sql = post(sql::run).layer(DefaultBodyLimit::max(SQL_BODY_BYTES_MAX));
+    let sql: MethodRouter<App> = post(sql::run).layer(compressed());
+    let sql = sql.layer(DefaultBodyLimit::max(SQL_BODY_BYTES_MAX));
     let privacy = Router::new()
         .route("/v1/privacy/requests", post(privacy::open))
         .route("/v1/privacy/requests/{id}", get(privacy::show))
         .route("/v1/privacy/requests/{id}/verify", post(privacy::verify))
         .layer(DefaultBodyLimit::max(PRIVACY_BODY_BYTES_MAX));
     let key = post(keys::unwrap).layer(DefaultBodyLimit::max(KEY_BODY_BYTES_MAX));
+    let statements = get(statements::list).merge(post(statements::submit));
+    let statements = statements.layer(DefaultBodyLimit::max(SQL_BODY_BYTES_MAX));
+    let fetch: MethodRouter<App> = get(statements::fetch).layer(compressed());
     let router = Router::new()
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
         .route("/v1/sql", sql)
+        .route("/v1/statements", statements)
+        .route("/v1/statements/{id}", get(statements::show).delete(statements::cancel))
+        .route("/v1/statements/{id}/rows", fetch)
         .route("/v1/policy/explain", get(sql::explain))
         .route("/v1/keys/unwrap", key)
         .merge(privacy)
+        .method_not_allowed_fallback(no_such_method)
         .fallback(nothing_here);
-    router.layer(from_fn(observe)).with_state(app)
+    let metrics = Arc::clone(&app.gateway.metrics);
+    router.layer(from_fn_with_state(metrics, observe)).with_state(app)
+}
+
+/// Compresses answers for clients that take them compressed, but for Parquet, which is.
+fn compressed() -> CompressionLayer<impl Predicate> {
+    let parquet = NotForContentType::const_new(Format::Parquet.content_type());
+    CompressionLayer::new().compress_when(SizeAbove::default().and(parquet))
+}
+
+async fn no_such_method() -> Failure {
+    Failure::from(RequestError::NoSuchMethod).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 async fn nothing_here() -> Failure {

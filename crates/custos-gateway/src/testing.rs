@@ -1,9 +1,16 @@
 //! A server and a client for tests, over the loopback device.
 
+use std::sync::Arc;
+
 use axum::Router;
+use axum::middleware::from_fn_with_state;
+use custos_query::Tally;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+use crate::observe::observe;
 
 /// What came back, byte for byte.
 pub(crate) struct Answer {
@@ -75,4 +82,10 @@ pub(crate) async fn send(router: Router, head: &str, body: &str) -> Answer {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
     Answer::new(&bytes)
+}
+
+/// The router as it is served: with ids, and with problems written.
+pub(crate) fn observed<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    let metrics = Arc::new(Metrics::new(&Tally::default()));
+    router.layer(from_fn_with_state(metrics, observe))
 }

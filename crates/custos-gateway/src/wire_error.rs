@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use custos_core::{Classify, ErrorKind};
 use custos_query::QueryError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The status and the stable code of a kind.
 const fn wire(kind: ErrorKind) -> (StatusCode, &'static str) {
@@ -88,6 +89,7 @@ pub(crate) const fn withheld(kind: ErrorKind) -> Option<&'static str> {
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: ErrorKind,
+    status: StatusCode,
     hint: Option<String>,
     error: Box<dyn Error + Send + Sync>,
     about: Option<String>,
@@ -95,30 +97,46 @@ pub(crate) struct Failure {
 
 impl<E: Classify + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), hint: error.hint(), error: Box::new(error), about: None }
+        let kind = error.kind();
+        let (hint, error) = (error.hint(), Box::new(error));
+        Self { kind, status: wire(kind).0, hint, error, about: None }
     }
 }
 
 /// A problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
-#[derive(Debug, Serialize)]
-struct Problem<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`.
     r#type: &'static str,
+    /// What the status is called.
     title: &'static str,
     status: u16,
+    /// What kind of failure it is; the same in all versions.
+    #[schema(example = "denied")]
     code: &'static str,
+    /// What went wrong, without any value of the request.
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
+    /// The remedy.
+    hint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<&'a str>,
+    /// The address of what exists although the request failed.
+    instance: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_id: Option<&'a str>,
+    /// What an operator finds in the log.
+    error_id: Option<String>,
 }
 
 impl Failure {
     /// Names the address of what exists although the request failed.
     pub(crate) fn about(mut self, address: String) -> Self {
         self.about = Some(address);
+        self
+    }
+
+    /// The same with the status that HTTP has for just this.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
         self
     }
 
@@ -150,22 +168,8 @@ impl Failure {
 
     /// The answer that a client gets.
     pub(crate) fn problem(&self, error_id: &str) -> Response {
-        let (status, code) = wire(self.kind);
-        let withheld = withheld(self.kind);
-        let problem = Problem {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            code,
-            detail: withheld.map_or_else(|| self.error.to_string(), str::to_owned),
-            hint: match withheld {
-                None => self.hint.as_deref(),
-                Some(_) => Some("give the operator the error id; the log has the rest under it"),
-            },
-            instance: self.about.as_deref(),
-            error_id: withheld.map(|_| error_id),
-        };
-        let mut response = (status, Json(problem)).into_response();
+        let status = self.status;
+        let mut response = (status, Json(self.document(error_id))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
@@ -173,11 +177,31 @@ impl Failure {
         }
         response
     }
+
+    /// What a client is told.
+    pub(crate) fn document(&self, error_id: &str) -> Problem {
+        let (status, withheld) = (self.status, withheld(self.kind));
+        Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: withheld.map_or_else(|| self.error.to_string(), str::to_owned),
+            hint: match withheld {
+                None => self.hint.clone(),
+                Some(_) => Some(
+                    "give the operator the error id; the log has the rest under it".to_owned(),
+                ),
+            },
+            instance: self.about.clone(),
+            error_id: withheld.map(|_| error_id.to_owned()),
+        }
+    }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = wire(self.kind).0.into_response();
+        let mut response = self.status.into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
     }

@@ -36,6 +36,8 @@ pub enum NamedKey {
     TableHead,
     /// Salts of logins by SCRAM.
     LoginSalt,
+    /// Ids of requests that their senders gave a key.
+    RequestId,
     /// Tokens in the place of values, for one purpose.
     Tokens(Purpose),
     /// Ids that are texts, for one purpose.
@@ -54,6 +56,7 @@ impl NamedKey {
             Self::Suppression => ("suppression", None),
             Self::TableHead => ("table_head", None),
             Self::LoginSalt => ("login_salt", None),
+            Self::RequestId => ("request_id", None),
             Self::Tokens(purpose) => ("tokens", Some(purpose)),
             Self::Ids(purpose) => ("ids", Some(purpose)),
             Self::CertificateSubject => ("certificate_subject", None),

@@ -88,8 +88,23 @@ impl<W: Write + Send> ExportFile<W> {
         self.writer.write(batch).map_err(|_| LakeError::Export { operation: "written" })
     }
 
+    /// Ends the row group if it has more than so many bytes.
+    pub fn end_row_group_over(&mut self, bytes: usize) -> Result<(), LakeError> {
+        if self.writer.in_progress_size() > bytes {
+            self.writer.flush().map_err(|_| LakeError::Export { operation: "written" })?;
+        }
+        Ok(())
+    }
+
     /// Writes the footer and gives back what was written to.
     pub fn finish(self) -> Result<W, LakeError> {
         self.writer.into_inner().map_err(|_| LakeError::Export { operation: "finished" })
+    }
+}
+
+impl ExportFile<Vec<u8>> {
+    /// Takes the bytes that were written since the last call.
+    pub fn take_written(&mut self) -> Vec<u8> {
+        std::mem::take(self.writer.inner_mut())
     }
 }

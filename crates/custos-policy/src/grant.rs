@@ -78,6 +78,20 @@ impl ReadGrant {
         &self.table
     }
 
+    /// Whether the same is shown under it as under another grant: the same rows, and the same of each
+    /// column, for the same purpose. Who reads, and until when, does not count.
+    pub fn shows_same(&self, other: &Self) -> bool {
+        let column = |of: &ColumnGrant| (of.rule, of.separate);
+        let columns = |of: &Self| -> Vec<_> {
+            of.columns.iter().map(|(name, of)| (name.clone(), column(of))).collect()
+        };
+        (&self.purpose, &self.table, self.output) == (&other.purpose, &other.table, other.output)
+            && (&self.version, self.rows) == (&other.version, other.rows)
+            && self.bases == other.bases
+            && self.event_time() == other.event_time()
+            && columns(self) == columns(other)
+    }
+
     /// In which form answers may be given.
     pub const fn output(&self) -> OutputMode {
         self.output

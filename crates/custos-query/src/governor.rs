@@ -31,6 +31,7 @@ use datafusion::sql::parser::Statement;
 use self::asked::{Asked, Read};
 pub use self::executor::Executor;
 use self::explain::PolicyAnswer;
+use crate::answer_cache::Asking;
 use crate::catalogue::{PostgresTypes, Reads, Shipped};
 use crate::labels::Labels;
 use crate::mutants::{self, Mutant};
@@ -125,6 +126,8 @@ impl Shared {
 pub struct Governed<P> {
     planned: Planned<P>,
     lent: Lent,
+    /// What it asks, if the answer may be given again.
+    asking: Option<Asking>,
     subjects: Option<Arc<SubjectsRead>>,
     principal: Principal,
     purpose: Purpose,
@@ -176,7 +179,11 @@ impl<P> Governed<P> {
     /// Has it recorded whose rows are read; complete once the answer is. An EXPLAIN reads none.
     pub(crate) fn record_subjects(&mut self) -> Result<Arc<SubjectsRead>, QueryError> {
         match self.planned.wanted {
-            Wanted::Rows => Ok(Arc::clone(self.subjects.get_or_insert_default())),
+            Wanted::Rows => {
+                // Whose rows a kept answer was made of is not known any more.
+                self.asking = None;
+                Ok(Arc::clone(self.subjects.get_or_insert_default()))
+            }
             Wanted::Plan | Wanted::Policy(_) => Err(QueryError::NotSelect { what: "EXPLAIN" }),
         }
     }
@@ -278,9 +285,14 @@ impl Governor {
                 Planned { plan, ..planned }
             }
         };
+        let asking = match (&planned.wanted, planned.reads) {
+            (Wanted::Rows, Reads::Published) => Asking::of(question, &planned.plan),
+            _ => None,
+        };
         Ok(Governed {
             planned,
             lent,
+            asking,
             subjects: None,
             principal: question.principal.clone(),
             purpose: question.purpose.clone(),

@@ -16,6 +16,7 @@
 
 mod aging;
 mod allow;
+mod answer_cache;
 mod budget;
 mod catalogue;
 mod compute;
@@ -35,6 +36,7 @@ pub mod mutants;
 #[cfg(not(feature = "mutants"))]
 mod mutants;
 mod newest_rows;
+mod parquet_pieces;
 mod person_ids;
 pub mod pg_type;
 mod population;
@@ -52,6 +54,7 @@ mod shortage;
 mod source;
 mod spill;
 mod subjects_read;
+mod tally;
 mod totals;
 mod units;
 
@@ -62,9 +65,11 @@ pub use export::{
 };
 pub use governor::{Catalog, Executor, Governed, Governor, View};
 pub use limits::Limits;
+pub use parquet_pieces::ParquetPieces;
 pub use pg_type::PgType;
 pub use population::{Asked, Epochs, Population, Visibility};
 pub use question::{Description, Question};
 pub use row_stream::RowStream;
 pub use session::Session;
 pub use source::GovernedSource;
+pub use tally::Tally;

@@ -35,6 +35,8 @@ pub struct Limits {
     pub answer_rows: u64,
     /// An answer's size in memory, in bytes.
     pub answer_bytes: u64,
+    /// Answers that are kept to be given again, in bytes; one takes a sixteenth of it at most.
+    pub kept_answers_bytes: u64,
     /// Into how many parts a statement is divided; as many as there are processors if not said.
     pub partitions: Option<usize>,
     /// Rows that are computed at a time.
@@ -56,6 +58,7 @@ impl Limits {
             statement_time: Duration::from_secs(60),
             answer_rows: 10_000_000,
             answer_bytes: 4 * GIB,
+            kept_answers_bytes: 64 * MIB,
             partitions: None,
             batch_rows: 8_192,
         }

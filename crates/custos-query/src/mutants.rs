@@ -57,6 +57,8 @@ mutants! {
     OneGroupUpdated,
     /// Who is visible is not asked for again.
     OldVisibility,
+    /// Answers outlive a change of who is visible.
+    OldAnswers,
     /// Ids of others named in a row are shown whoever they are.
     OthersShown,
     /// Ids are the numbers of subjects.

@@ -134,6 +134,11 @@ impl Visibility {
             && self.next_expiry.is_none_or(|expiry| expiry > now)
     }
 
+    /// Which one of this process it is; none has the number of another.
+    pub(crate) const fn serial(&self) -> u64 {
+        self.serial
+    }
+
     pub(crate) fn consents(&self) -> Arc<ConsentBook> {
         Arc::clone(&self.consents)
     }

@@ -30,6 +30,7 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use crate::aging::Aging;
+use crate::answer_cache::{TableRead, TablesRead};
 use crate::governor::Shared;
 use crate::mutants::{self, Mutant};
 use crate::person_ids::PersonIds;
@@ -113,6 +114,12 @@ impl TableProvider for GovernedTable {
             Some(grant) => Some(self.open(grant).await.map_err(QueryError::into_engine)?),
             None => None,
         };
+        if let Some(read) = state.config().get_extension::<TablesRead>() {
+            let table = self.source.table().name().clone();
+            let opened =
+                opened.as_ref().map(|opened| (Arc::clone(&opened.grant), opened.table.version));
+            read.add(TableRead { table, opened });
+        }
         // Constant, since a number that follows the files would tell how many are hidden.
         let partitions = state.config().target_partitions();
         let properties = PlanProperties::new(

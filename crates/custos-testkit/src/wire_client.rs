@@ -36,8 +36,10 @@ enum Need {
     Python,
     /// Python with the pinned packages.
     Packages,
-    /// Python with the pinned packages of Flight, which are of no use to the others.
+    /// Python with the pinned packages of Arrow, which are of no use to the others.
     FlightPackages,
+    /// Python with the pinned packages of schemathesis.
+    OpenApiPackages,
     OdbcDriver,
     OdbcManager,
     JavaCompiler,
@@ -71,6 +73,13 @@ impl WireClient {
     /// ADBC and pyarrow, over Flight SQL: told in `FLIGHT` where the server is.
     pub const FLIGHT: Self = Self::new("Flight SQL", "flight_client.py", &[Need::FlightPackages]);
 
+    /// Python's own client of HTTP: told in `HTTP` where the server is.
+    pub const HTTP: Self = Self::new("HTTP", "http_client.py", &[Need::FlightPackages]);
+
+    /// schemathesis: told in `HTTP` where the server is.
+    pub const OPENAPI: Self =
+        Self::new("schemathesis", "openapi_client.py", &[Need::OpenApiPackages]);
+
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
     }
@@ -100,6 +109,9 @@ impl WireClient {
         } else if self.needs.contains(&Need::FlightPackages) {
             let pinned = scripts.join("requirements-flight.txt");
             python_command(&python_of("clients-flight", &pinned)?)
+        } else if self.needs.contains(&Need::OpenApiPackages) {
+            let pinned = scripts.join("requirements-openapi.txt");
+            python_command(&python_of("clients-openapi", &pinned)?)
         } else if self.needs.contains(&Need::Packages) {
             let python = python_of("clients-python", &scripts.join("requirements.txt"))?;
             python_command(&python)
@@ -140,7 +152,7 @@ impl Need {
         match self {
             Self::Psql => program("psql").is_some(),
             Self::Python => program("python3").is_some(),
-            Self::Packages | Self::FlightPackages => {
+            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => {
                 runs("python3", &["-c", "import ensurepip, venv"]).is_some()
             }
             Self::OdbcDriver => library("psqlodbcw.so").is_some(),
@@ -158,7 +170,7 @@ impl Need {
         match self {
             Self::Psql => "psql",
             Self::Python => "Python",
-            Self::Packages | Self::FlightPackages => "Python that makes environments",
+            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => "Python that makes environments",
             Self::OdbcDriver => "psqlodbcw.so",
             Self::OdbcManager => "libodbc.so.2",
             Self::JavaCompiler => "Java with its compiler",
@@ -172,7 +184,7 @@ impl Need {
         match self {
             Self::Psql => "postgresql-client",
             Self::Python => "python3",
-            Self::Packages | Self::FlightPackages => "python3-venv",
+            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => "python3-venv",
             Self::OdbcDriver => "odbc-postgresql",
             Self::OdbcManager => "unixodbc",
             Self::JavaCompiler => "default-jdk-headless",
@@ -226,10 +238,13 @@ fn library(name: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    /// Those that do not speak PostgreSQL's protocol.
+    const OTHERS: [WireClient; 3] = [WireClient::FLIGHT, WireClient::HTTP, WireClient::OPENAPI];
+
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {
         let scripts = workspace_root().join(SCRIPTS);
-        for client in [&WireClient::ALL[..], &[WireClient::FLIGHT]].concat() {
+        for client in [&WireClient::ALL[..], &OTHERS].concat() {
             assert!(scripts.join(client.script).is_file(), "{client:?}");
         }
         let shared = ["seen.py", "raw.py"];
@@ -237,7 +252,7 @@ mod tests {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let is_script = [".py", ".java", ".js"].iter().any(|end| name.ends_with(end));
             let driven = WireClient::ALL.iter().any(|client| client.script == name)
-                || WireClient::FLIGHT.script == name;
+                || OTHERS.iter().any(|known| known.script == name);
             assert!(!is_script || driven || shared.contains(&name.as_str()), "{name}");
         }
     }

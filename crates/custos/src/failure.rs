@@ -30,6 +30,11 @@ impl Failure {
         matches!(self.kind, ErrorKind::Unavailable)
     }
 
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A failure of something that knows its kind. Only `Display` is shown: what is behind it may
     /// hold values.
     pub(crate) fn of<E: Classify>(error: &E) -> Self {

@@ -17,6 +17,7 @@ mod output;
 mod policy_change;
 mod principals;
 mod snapshots;
+mod telemetry;
 mod tls;
 
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    output::start_log(cli.verbose);
+    let _traces = output::start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&error.into()),

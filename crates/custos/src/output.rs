@@ -11,19 +11,33 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::failure::Failure;
+use crate::telemetry::Traces;
 
 /// Sends the log to standard error; `CUSTOS_LOG` sets its level.
 ///
 /// The level is that of our own crates. Libraries are held to errors whatever it says, since some
 /// log statements and plans with the values in them when asked for more.
-pub(crate) fn start_log(verbose: bool) {
+///
+/// Traces go to a collector while what is returned lives, if the environment names one.
+#[must_use = "dropped, it ends the traces"]
+pub(crate) fn start_log(verbose: bool) -> Option<Traces> {
     let ours = std::env::var("CUSTOS_LOG")
         .ok()
         .and_then(|level| level.parse().ok())
         .unwrap_or(if verbose { LevelFilter::INFO } else { LevelFilter::ERROR });
     let levels = Targets::new().with_default(LevelFilter::ERROR).with_target("custos", ours);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
+    let traces = Traces::begin();
+    let spans = traces.as_ref().map(|traces| {
+        let ours = Targets::new().with_target("custos", LevelFilter::INFO);
+        tracing_opentelemetry::layer()
+            .with_tracer(traces.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_filter(ours)
+    });
+    tracing_subscriber::registry().with(lines.with_filter(levels)).with(spans).init();
+    traces
 }
 
 /// Prints a line of facts.

@@ -1,9 +1,7 @@
 use super::*;
-use crate::observe::observe;
-use crate::testing::{Answer, send};
+use crate::testing::{Answer, observed, send};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
 use axum::routing::post;
 use serde::Deserialize;
 
@@ -23,7 +21,7 @@ async fn number(JsonBody(sample): JsonBody<Sample>) -> String {
 
 async fn post_it(body: &str) -> Answer {
     let route = post(number).layer(DefaultBodyLimit::max(64));
-    let router = Router::new().route("/number", route).layer(from_fn(observe));
+    let router = observed(Router::new().route("/number", route));
     send(router, "POST /number HTTP/1.1", body).await
 }
 

@@ -1,10 +1,8 @@
 use super::*;
 use crate::Login;
-use crate::observe::observe;
-use crate::testing::{Answer, send};
+use crate::testing::{Answer, observed, send};
 use async_trait::async_trait;
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::get;
 use custos_core::{PrincipalId, StoreError};
 
@@ -57,7 +55,7 @@ async fn who(Caller(principal): Caller) -> String {
 
 async fn ask(available: bool, headers: &str) -> Answer {
     let fake = Fake { sha256: Sha256::digest(b"s3cret").into(), available };
-    let router = Router::new().route("/who", get(who)).layer(from_fn(observe));
+    let router = observed(Router::new().route("/who", get(who)));
     let router = router.with_state(Known(Arc::new(fake)));
     send(router, &format!("GET /who HTTP/1.1{headers}"), "").await
 }

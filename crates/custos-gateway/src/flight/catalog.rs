@@ -9,10 +9,10 @@ use arrow_flight::sql::{
 };
 
 use super::asker::Asker;
-use super::encode;
 use super::refusal::Refusal;
 use super::service::Flight;
 use crate::wire_error::Failure;
+use crate::wire_schema::wire_schema;
 
 const CATALOG: &str = "custos";
 
@@ -94,7 +94,7 @@ fn matching(
 ) -> Result<RecordBatch, Refusal> {
     let mut builder = command.into_builder();
     for (name, columns) in tables {
-        let columns = encode::wire_schema(columns);
+        let columns = wire_schema(columns);
         builder.append(CATALOG, SCHEMA, name, TABLE, &columns).map_err(|_| Refusal::Encode)?;
     }
     builder.build().map_err(|_| Refusal::BadMessage)

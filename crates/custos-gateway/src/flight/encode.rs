@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use custos_query::RowStream;
@@ -17,6 +17,7 @@ use super::in_flight::Departed;
 use super::refusal::Refusal;
 use super::service::FlightDataStream;
 use crate::wire_error::Failure;
+use crate::wire_schema::{as_schema, wire_schema};
 
 /// Batches are put together until they have this many bytes: a sixteenth of the messages, at no cost
 /// that can be measured.
@@ -28,33 +29,6 @@ const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// A larger batch is divided into messages of about this size. Clients take 4 MiB unless told
 /// otherwise; the other half is for rows that are longer than most.
 const MESSAGE_BYTES: usize = 2 * 1024 * 1024;
-
-/// The columns as clients get them: without views and dictionaries, which not all of them know, and
-/// without what a plan knows of NULLs and notes, which is not the same before it runs and after.
-pub(super) fn wire_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| wire_field(field));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn wire_field(field: &Field) -> Field {
-    Field::new(field.name(), wire_type(field.data_type()), true)
-}
-
-fn wire_type(data_type: &DataType) -> DataType {
-    let inner = |field: &FieldRef| Arc::new(wire_field(field));
-    match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::Dictionary(_, value) => wire_type(value),
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::ListView(field)
-        | DataType::LargeListView(field) => DataType::List(inner(field)),
-        DataType::FixedSizeList(field, length) => DataType::FixedSizeList(inner(field), *length),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
-        other => other.clone(),
-    }
-}
 
 /// The rows as messages, until their end or until the caller stops them. Rows are computed as they
 /// are fetched.
@@ -146,7 +120,7 @@ impl Pouring {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let batch = as_schema(batch, &self.schema)?;
+        let batch = as_schema(batch, &self.schema).map_err(|_| Refusal::Encode)?;
         let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
         for size in sizes {
             self.bytes += size.map_err(|_| Refusal::Encode)?;
@@ -159,52 +133,5 @@ impl Pouring {
         self.bytes = 0;
         let batches = std::mem::take(&mut self.waiting);
         concat_batches(&self.schema, &batches).map_err(|_| Refusal::Encode.into())
-    }
-}
-
-/// The batch with the types of the schema.
-fn as_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Refusal> {
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
-        if column.data_type() == field.data_type() {
-            return Ok(Arc::clone(column));
-        }
-        cast(column, field.data_type()).map_err(|_| Refusal::Encode)
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let rows = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows)
-        .map_err(|_| Refusal::Encode)
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow::array::{ArrayRef, DictionaryArray, StringArray, StringViewArray};
-    use arrow::datatypes::Int32Type;
-
-    use super::*;
-
-    #[test]
-    fn clients_get_neither_views_nor_dictionaries() {
-        let views: ArrayRef =
-            Arc::new(StringViewArray::from(vec!["茶", "a longer text than views hold"]));
-        let words: DictionaryArray<Int32Type> = vec!["x", "y"].into_iter().collect();
-        let batch = RecordBatch::try_from_iter([("views", views), ("words", Arc::new(words) as _)]);
-        let batch = batch.unwrap();
-        let schema = wire_schema(&batch.schema());
-        let sent = as_schema(&batch, &schema).unwrap();
-        let texts: StringArray = vec!["茶", "a longer text than views hold"].into();
-        assert_eq!(sent.column(0).to_data(), texts.to_data());
-        assert_eq!(sent.column(1).data_type(), &DataType::Utf8);
-        let list = DataType::LargeList(Arc::new(Field::new("item", DataType::Utf8View, false)));
-        let expected = DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
-        assert_eq!(wire_type(&list), expected);
-    }
-
-    #[test]
-    fn rows_without_columns_are_rows() {
-        let rows = arrow::array::RecordBatchOptions::new().with_row_count(Some(3));
-        let empty = Arc::new(Schema::empty());
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&empty), vec![], &rows).unwrap();
-        assert_eq!(as_schema(&batch, &empty).unwrap().num_rows(), 3);
     }
 }

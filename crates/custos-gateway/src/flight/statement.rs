@@ -16,6 +16,7 @@ use super::encode;
 use super::refusal::Refusal;
 use super::service::{Flight, FlightDataStream};
 use crate::wire_error::Failure;
+use crate::wire_schema::wire_schema;
 
 /// A statement and the values of its parameters, as a caller sent them.
 pub(super) struct Statement {
@@ -58,7 +59,7 @@ impl Statement {
 /// of a parameter without one gets it with the value.
 pub(super) fn columns(description: &Description) -> Option<SchemaRef> {
     let open = description.parameters.contains(&DataType::Null);
-    (!open).then(|| encode::wire_schema(&description.columns))
+    (!open).then(|| wire_schema(&description.columns))
 }
 
 impl Flight {

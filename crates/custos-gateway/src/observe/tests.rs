@@ -1,8 +1,7 @@
 use super::*;
 use crate::error::RequestError;
-use crate::testing::send;
+use crate::testing::{observed, send};
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::get;
 
 async fn broken() -> Failure {
@@ -11,7 +10,7 @@ async fn broken() -> Failure {
 
 fn router() -> Router {
     let whole = get(async || "whole");
-    Router::new().route("/whole/{x}", whole).route("/broken", get(broken)).layer(from_fn(observe))
+    observed(Router::new().route("/whole/{x}", whole).route("/broken", get(broken)))
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use super::*;
 use custos_core::{Classify, ErrorKind};
 
 fn wire(json: &str) -> Result<NewRequest, RequestError> {
-    new_request(serde_json::from_str(json).unwrap())
+    new_request(serde_json::from_str(json).unwrap(), None)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rows on their way to the client.
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -23,11 +24,16 @@ struct CutShort;
 /// A failure before the first row is a problem like any other. After that the status is on its way,
 /// and all that is left is to break off: the body lacks its last chunk, and an array its bracket.
 /// The log has the failure under the `x-request-id` of the answer.
-pub(super) async fn answer<S>(rows: S, format: Format, id: CallId) -> Result<Response, Failure>
+pub(crate) async fn answer<S>(
+    columns: &SchemaRef,
+    rows: S,
+    format: Format,
+    id: CallId,
+) -> Result<Response, Failure>
 where
     S: Stream<Item = Result<RecordBatch, QueryError>> + Send + Unpin + 'static,
 {
-    let mut pieces = Pieces { rows, encoder: format.encoder(), ended: false };
+    let mut pieces = Pieces { rows, encoder: format.encoder(columns)?, ended: false };
     let first = pieces.next().await?.map(Bytes::from);
     let first = stream::iter(first.map(Ok));
     let body = Body::from_stream(first.chain(rest(pieces, id)));
@@ -74,7 +80,14 @@ where
     async fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         while !self.ended {
             match self.rows.next().await {
-                Some(rows) => self.encoder.write(&rows?)?,
+                Some(rows) => {
+                    let rows = rows?;
+                    // What names the columns only is no row, after which no failure can be told.
+                    if rows.num_rows() == 0 {
+                        continue;
+                    }
+                    self.encoder.write(&rows)?;
+                }
                 None => {
                     self.encoder.finish()?;
                     self.ended = true;

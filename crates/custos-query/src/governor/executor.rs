@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
@@ -13,19 +13,21 @@ use custos_policy::{MaintenanceJob, PolicySet, Principal};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
+use tracing::Instrument;
 
 use super::{Governed, Wanted, explain};
+use crate::answer_cache::{AnswerCache, Grounds, TablesRead};
 use crate::catalogue::Reads;
 use crate::interrupt::Over;
 use crate::limits::Meter;
 use crate::population::{Population, Visibility};
 use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
-use crate::{QueryError, allow};
+use crate::{QueryError, Tally, allow};
 
 /// Runs governed plans, and nothing else.
 pub struct Executor {
@@ -36,6 +38,8 @@ pub struct Executor {
     clock: Arc<dyn Clock>,
     current: Mutex<Option<Arc<Visibility>>>,
     running: Running,
+    tally: Tally,
+    answers: OnceLock<Arc<AnswerCache>>,
 }
 
 impl fmt::Debug for Executor {
@@ -53,8 +57,9 @@ impl Executor {
         audit: Arc<AuditLog>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (current, running) = (Mutex::default(), Running::default());
-        Self { population, persons, policy, audit, clock, current, running }
+        let (current, running, tally) = (Mutex::default(), Running::default(), Tally::default());
+        let answers = OnceLock::new();
+        Self { population, persons, policy, audit, clock, current, running, tally, answers }
     }
 
     /// Runs a governed plan on the state of consent as of now.
@@ -69,11 +74,28 @@ impl Executor {
     ) -> Result<RowStream, QueryError> {
         let (mut outlet, answer) = row_stream::channel();
         let this = Arc::clone(self);
-        self.running.start(|stopping| async move {
-            let ended = this.recorded(governed, &mut outlet, stopping).await;
-            outlet.end(ended);
+        let tables = governed.planned.tables.join(" ");
+        let span = tracing::info_span!("statement", purpose = %governed.purpose, tables);
+        self.running.start(|stopping| {
+            let statement = async move {
+                let recorded = this.recorded(governed, &mut outlet, stopping);
+                let ended = this.tally.measure(recorded).await;
+                outlet.end(ended);
+            };
+            statement.instrument(span)
         })?;
         answer.started().await
+    }
+
+    /// How many answers are kept.
+    #[cfg(test)]
+    pub(crate) fn answers_kept(&self) -> usize {
+        self.answers.get().map_or(0, |answers| answers.len())
+    }
+
+    /// How many statements there are, and how they ended.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Stops all statements and waits until their outcomes are recorded. Those that come later
@@ -89,6 +111,7 @@ impl Executor {
         purpose: &Purpose,
         error: &QueryError,
     ) -> Result<(), QueryError> {
+        self.tally.refused(error);
         let detail = BTreeMap::from([("error".to_owned(), error.to_string())]);
         let entry = Entry {
             at: self.clock.now(),
@@ -179,17 +202,36 @@ impl Executor {
         over: &Over,
     ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         if governed.planned.reads == Reads::Catalogue {
-            return Self::execute(governed, governed.planned.state.clone(), over).await;
+            let state = &governed.planned.state;
+            let plan = Self::physical(governed, state, over).await?;
+            return Self::execute(governed, plan, state);
         }
         let visibility = self.visibility().await?;
         let answer = match &governed.planned.wanted {
             Wanted::Rows => {
                 let mut state = governed.planned.state.clone();
-                state.config_mut().set_extension(visibility);
+                let tables = Arc::<TablesRead>::default();
+                state.config_mut().set_extension(Arc::clone(&visibility));
+                state.config_mut().set_extension(Arc::clone(&tables));
                 if let Some(subjects) = &governed.subjects {
                     state.config_mut().set_extension(Arc::clone(subjects));
                 }
-                return Self::execute(governed, state, over).await;
+                let plan = Self::physical(governed, &state, over).await?;
+                let Some(asking) = governed.asking.clone() else {
+                    return Self::execute(governed, plan, &state);
+                };
+                let cache = self.answers.get_or_init(|| {
+                    Arc::new(AnswerCache::new(governed.lent.limits().kept_answers_bytes))
+                });
+                let grounds = Grounds::new(asking, &tables, &visibility);
+                if let Some(answer) = cache.find(&grounds) {
+                    let schema = Arc::clone(&answer.schema);
+                    let batches: Vec<_> = answer.batches.iter().cloned().map(Ok).collect();
+                    let rows = RecordBatchStreamAdapter::new(answer.schema, stream::iter(batches));
+                    return Ok((schema, Box::pin(rows)));
+                }
+                let (schema, rows) = Self::execute(governed, plan, &state)?;
+                return Ok((schema, cache.keeping(grounds, rows)));
             }
             Wanted::Policy(answer) => answer.at(&visibility)?,
             Wanted::Plan => {
@@ -203,19 +245,25 @@ impl Executor {
         Ok((schema, Box::pin(rows)))
     }
 
-    async fn execute(
+    async fn physical(
         governed: &Governed<LogicalPlan>,
-        state: SessionState,
+        state: &SessionState,
         over: &Over,
-    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
+    ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
         let plan = state
             .create_physical_plan(&governed.planned.plan)
             .await
             .map_err(QueryError::from_planning)?;
         allow::physical(&*plan, governed.planned.reads)?;
-        let plan = over
-            .interrupts(plan, governed.lent.limits().statement_time)
-            .map_err(QueryError::from_planning)?;
+        over.interrupts(plan, governed.lent.limits().statement_time)
+            .map_err(QueryError::from_planning)
+    }
+
+    fn execute(
+        governed: &Governed<LogicalPlan>,
+        plan: Arc<dyn ExecutionPlan>,
+        state: &SessionState,
+    ) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let schema = plan.schema();
         let context = state.task_ctx();
         // Another runtime would spill rows in clear.

@@ -107,7 +107,7 @@ impl World {
         self.table.replace(sorted).await.unwrap().unwrap();
     }
 
-    async fn append(&self, rows: i64) {
+    pub(crate) async fn append(&self, rows: i64) {
         let mut writer = self.table.writer();
         for from in (0..rows).step_by(50_000) {
             writer.write(&people(from..rows.min(from + 50_000))).await.unwrap();
@@ -131,7 +131,11 @@ impl World {
         self.doors_over(Everybody { answers: true }, limits).await
     }
 
-    async fn doors_over(&self, population: Everybody, limits: Limits) -> Doors {
+    pub(crate) async fn doors_over(
+        &self,
+        population: impl Population + 'static,
+        limits: Limits,
+    ) -> Doors {
         let dataset = Dataset {
             table: spec().name().clone(),
             columns: ["canary_text", "n", "g"].map(column).into(),

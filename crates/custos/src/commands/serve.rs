@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use custos_core::PrincipalId;
 use custos_erasure::ErasureService;
-use custos_gateway::Gateway;
+use custos_gateway::{Gateway, Metrics};
 use custos_ingest::Compactor;
 use custos_policy::Principal;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::vacuum;
 use crate::failure::Failure;
 use crate::installation::Installation;
 use crate::output;
@@ -24,6 +25,12 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Time between looks for loaded files to sort, for which each table's log is read.
 const SORTING_PAUSE: Duration = Duration::from_secs(60);
 
+/// Time between looks for bytes that nothing needs. They have seven days to go.
+const VACUUM_PAUSE: Duration = Duration::from_secs(6 * 3600);
+
+/// How old they are when they go, so that nothing reads them any more.
+const VACUUM_KEPT: Duration = Duration::from_secs(24 * 3600);
+
 /// Who works in the background, for the audit log.
 const WORKER: &str = "custos.worker";
 
@@ -32,6 +39,7 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     let engine = installation.engine().await?;
     let exports = Arc::new(installation.exports());
     let gateway = Gateway {
+        metrics: Arc::new(Metrics::new(engine.executor.tally())),
         governor: engine.governor,
         executor: engine.executor,
         exports,
@@ -77,6 +85,7 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         served = all => served,
         never = work(&erasure, WORKER.parse()?) => match never {},
         never = sort(&compactor) => match never {},
+        never = clean(installation) => match never {},
     };
     // Not before all doors are shut: it ends what is left of statements, and records that.
     executor.close().await;
@@ -101,6 +110,16 @@ async fn sort(compactor: &Compactor) -> Infallible {
             tracing::error!(%error, "loaded files could not be sorted");
         }
         tokio::time::sleep(SORTING_PAUSE).await;
+    }
+}
+
+/// Deletes bytes that nothing needs any more.
+async fn clean(installation: &Installation) -> Infallible {
+    loop {
+        tokio::time::sleep(VACUUM_PAUSE).await;
+        if let Err(failure) = vacuum::sweep(installation, WORKER, VACUUM_KEPT).await {
+            tracing::error!(error = failure.message(), "bytes that nothing needs could not be deleted");
+        }
     }
 }
 

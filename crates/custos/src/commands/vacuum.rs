@@ -33,6 +33,22 @@ pub(super) async fn run(installation: &Installation, args: &VacuumArgs) -> Resul
     print(args, found.secrets(), &found.places())
 }
 
+/// The same in the background: nothing is printed, and nothing is recorded if nothing is found.
+pub(super) async fn sweep(
+    installation: &Installation,
+    actor: &str,
+    kept: Duration,
+) -> Result<(), Failure> {
+    let alone = installation.store.lease_maintenance().await?;
+    let erasure = installation.erasure()?;
+    let quiet = erasure.hold_sources(&*alone, actor).await?;
+    let found = erasure.find_unneeded(&quiet, kept).await?;
+    if found.places().is_empty() && found.secrets() == 0 {
+        return Ok(());
+    }
+    delete(installation, &erasure, &quiet, &found).await
+}
+
 /// Deletes what was found, on record before and after.
 async fn delete(
     installation: &Installation,

@@ -8,7 +8,7 @@ use custos_query::Limits;
 use serde::Deserialize;
 
 /// The variables of the environment that replace settings of this section.
-pub(super) const VARIABLES: [&str; 11] = [
+pub(super) const VARIABLES: [&str; 12] = [
     "CUSTOS_QUERY_SPILL",
     "CUSTOS_QUERY_SPILL_SPACE",
     "CUSTOS_QUERY_MEMORY",
@@ -20,6 +20,7 @@ pub(super) const VARIABLES: [&str; 11] = [
     "CUSTOS_QUERY_STATEMENT_SECONDS",
     "CUSTOS_QUERY_ANSWER_ROWS",
     "CUSTOS_QUERY_ANSWER",
+    "CUSTOS_QUERY_KEPT_ANSWERS",
 ];
 
 /// The section as it is written.
@@ -37,6 +38,7 @@ pub(super) struct RawQuery {
     statement_seconds: Option<Amount>,
     answer_rows: Option<Amount>,
     answer: Option<Amount>,
+    kept_answers: Option<Amount>,
 }
 
 /// A number, or a number of bytes with its unit.
@@ -71,6 +73,7 @@ impl RawQuery {
             ("statement_seconds", self.statement_seconds, number, &mut seconds),
             ("answer_rows", self.answer_rows, number, &mut limits.answer_rows),
             ("answer", self.answer, bytes, &mut limits.answer_bytes),
+            ("kept_answers", self.kept_answers, bytes, &mut limits.kept_answers_bytes),
         ];
         for (name, written, parse, limit) in settings {
             let variable = format!("CUSTOS_QUERY_{}", name.to_uppercase());

@@ -1,6 +1,8 @@
 """Times one client that takes a million rows: prints the seconds of each run, connecting included."""
 
+import asyncio
 import os
+import random
 import subprocess
 import sys
 import time
@@ -68,10 +70,44 @@ def small():
     import psycopg
 
     with psycopg.connect(autocommit=True) as connection:
-        query = f"SELECT channel, count(*) FROM {os.environ['BENCH_TABLE']} GROUP BY channel"
         for _ in range(100):
-            connection.execute(query).fetchall()
+            connection.execute(small_query()).fetchall()
 
+
+def small_query():
+    """One that was not asked before, so that no answer is given again."""
+    least = random.randrange(1_000_000_000) / 1_000_000_000
+    return (
+        f"SELECT channel, count(*) FROM {os.environ['BENCH_TABLE']} "
+        f"WHERE amount > {least:.9f} GROUP BY channel"
+    )
+
+
+def latency(connections):
+    """Small queries by so many connections at a time: prints the median and the 99th percentile."""
+    import asyncpg
+
+    async def one(taken):
+        connection = await asyncpg.connect(address())
+        for _ in range(max(4, 256 // connections)):
+            began = time.perf_counter()
+            await connection.fetch(small_query())
+            taken.append(time.perf_counter() - began)
+        await connection.close()
+
+    async def everybody():
+        taken = []
+        await asyncio.gather(*(one(taken) for _ in range(connections)))
+        return sorted(taken)
+
+    taken = asyncio.run(everybody())
+    for share in (50, 99):
+        print(taken[min(len(taken) - 1, len(taken) * share // 100)])
+
+
+if sys.argv[1] == "latency":
+    latency(int(sys.argv[2]))
+    sys.exit()
 
 for _ in range(int(sys.argv[2])):
     began = time.perf_counter()

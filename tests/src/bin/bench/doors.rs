@@ -12,7 +12,8 @@ use crate::shop::{Server, Shop, text};
 use crate::spine;
 
 /// The packages of the clients.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
+    ("asyncpg", "0.32.0"),
     ("psycopg", "3.3.9"),
     ("psycopg-binary", "3.3.9"),
     ("adbc-driver-postgresql", "1.13.0"),
@@ -22,6 +23,9 @@ const PACKAGES: [(&str, &str); 5] = [
 
 /// The clients that speak PostgreSQL's protocol, fastest first.
 const CLIENTS: [&str; 6] = ["psql_copy", "adbc", "psql", "psycopg_text", "psycopg_binary", "small"];
+
+/// Connections at a time that ask small queries.
+const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
 /// The purpose of all, and the database.
 const PURPOSE: &str = "legal_claims";
@@ -54,18 +58,27 @@ impl Place<'_> {
 
     /// The median time of a client.
     fn time(&self, python: &Path, client: &str) -> Result<Duration> {
+        Ok(median(&mut self.seconds(python, client, RUNS)?))
+    }
+
+    /// The median and the 99th percentile of small queries over so many connections at a time.
+    fn latency(&self, python: &Path, connections: usize) -> Result<Vec<Duration>> {
+        let found = self.seconds(python, "latency", connections)?;
+        ensure!(found.len() == 2, "two figures are told");
+        Ok(found)
+    }
+
+    fn seconds(&self, python: &Path, client: &str, count: usize) -> Result<Vec<Duration>> {
         let script = workspace_root().join("tests/src/bin/bench/doors.py");
-        let runs = RUNS.to_string();
         let output = self
             .command(python)
             .arg(script)
-            .args([client, &runs])
+            .args([client, &count.to_string()])
             .stderr(Stdio::inherit())
             .output()?;
         ensure!(output.status.success(), "{client} failed");
         let seconds = String::from_utf8(output.stdout)?;
-        let seconds = seconds.lines().map(|line| Ok(Duration::from_secs_f64(line.parse()?)));
-        Ok(median(&mut seconds.collect::<Result<Vec<_>>>()?))
+        seconds.lines().map(|line| Ok(Duration::from_secs_f64(line.parse()?))).collect()
     }
 }
 
@@ -109,6 +122,13 @@ pub(crate) fn run(report: &Report) -> Result<()> {
             by_adbc = theirs;
         }
         report.beside(&format!("doors_{client}"), ours, theirs)?;
+    }
+    for connections in CONNECTIONS {
+        let (ours, theirs) =
+            (ours.latency(&python, connections)?, theirs.latency(&python, connections)?);
+        for (at, share) in ["p50", "p99"].into_iter().enumerate() {
+            report.beside(&format!("doors_latency_{connections}_{share}"), ours[at], theirs[at])?;
+        }
     }
     // Beside the fastest that PostgreSQL has for the same table of Arrow.
     report.beside("doors_flight", ours.time(&python, "flight")?, by_adbc)

@@ -65,6 +65,8 @@ impl Server {
         let mut command = shop.command()?;
         command
             .arg("serve")
+            // What is measured is computed each time.
+            .env("CUSTOS_QUERY_KEPT_ANSWERS", "1")
             .env("CUSTOS_SERVER_HTTP", "127.0.0.1:0")
             .env("CUSTOS_SERVER_FLIGHT", "127.0.0.1:0")
             .env("CUSTOS_SERVER_POSTGRES", "127.0.0.1:0");

@@ -1,14 +1,12 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::observe::observe;
-use crate::testing::{Answer, send};
+use crate::testing::{Answer, observed, send};
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
     ListArray, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::Int64Type;
-use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde_json::{Value, json};
@@ -23,6 +21,8 @@ fn numbers(values: std::ops::Range<i64>) -> Result<RecordBatch, QueryError> {
 
 /// Serves these batches once.
 async fn get_rows(batches: Batches, format: Format) -> Answer {
+    let columns = batches.iter().find_map(|batch| Some(batch.as_ref().ok()?.schema()));
+    let columns = columns.unwrap_or_else(|| numbers(0..0).unwrap().schema());
     let batches = Mutex::new(Some(batches));
     let handler = async move |Extension(id): Extension<CallId>| {
         let batches = batches.lock().unwrap().take().unwrap();
@@ -31,14 +31,14 @@ async fn get_rows(batches: Batches, format: Format) -> Answer {
             yield_now().await;
             rows
         });
-        answer(Box::pin(rows), format, id).await
+        answer(&columns, Box::pin(rows), format, id).await
     };
     let handler = Arc::new(handler);
     let route = get(move |id| {
         let handler = Arc::clone(&handler);
         async move { handler(id).await }
     });
-    let router = Router::new().route("/", route).layer(from_fn(observe));
+    let router = observed(Router::new().route("/", route));
     send(router, "GET / HTTP/1.1", "").await
 }
 
