@@ -57,6 +57,11 @@ def plain(rows):
     return [{name: seen.typed(value) for name, value in row.items()} for row in rows]
 
 
+def orders(times):
+    """All combinations of so many orders."""
+    return ", ".join(f"orders AS t{number}" for number in range(times))
+
+
 def formats():
     told = {}
     for name, accept in {
@@ -97,17 +102,22 @@ def parameters():
     return told
 
 
+def alike(one, other):
+    """Whether two answers have the same rows, in any order."""
+    return sorted(map(str, json.loads(one))) == sorted(map(str, json.loads(other)))
+
+
 def compressed():
     told = {}
-    many = "SELECT order_id, n.value FROM orders CROSS JOIN generate_series(1, 2000) AS n"
+    many = f"SELECT t0.order_id, t6.amount FROM {orders(7)}"
     whole = sql(many)[2]
     _, headers, body = sql(many, accept_encoding="gzip")
-    told["gzip"] = [headers.get("content-encoding"), gzip.decompress(body) == whole]
+    told["gzip"] = [headers.get("content-encoding"), alike(gzip.decompress(body), whole)]
     _, headers, body = sql(many, accept_encoding="zstd")
     # The frame does not say how long its content is.
     stream = pyarrow.CompressedInputStream(pyarrow.BufferReader(body), "zstd")
-    told["zstd"] = [headers.get("content-encoding"), stream.read() == whole]
-    told["smaller"] = len(body) * 4 < len(whole)
+    told["zstd"] = [headers.get("content-encoding"), alike(stream.read(), whole)]
+    told["smaller"] = 0 < len(body) * 4 < len(whole)
     parquet = "application/vnd.apache.parquet"
     _, headers, _ = sql(many, accept=parquet, accept_encoding="gzip")
     told["parquet"] = headers.get("content-encoding")
@@ -141,7 +151,7 @@ def later():
     told["failed"] = [status, failed["state"], failed["problem"]["code"]]
     told["rows_of_failed"] = problem(ask("GET", address + "/rows"))
 
-    slow = {"sql": "SELECT count(*) FROM generate_series(1, 100000000000) WHERE value % 3 = 5"}
+    slow = {"sql": f"SELECT count(*) FROM {orders(24)} WHERE t0.amount + t23.amount > 1"}
     address = ask("POST", "/v1/statements", slow)[1]["location"]
     status, _, text = ask("DELETE", address)
     told["cancelled"] = [status, json.loads(text)["state"]]

@@ -10,7 +10,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use custos_core::{PrincipalId, Purpose, TableName};
 use custos_policy::ReadGrant;
@@ -245,12 +246,19 @@ struct Keeping {
 impl Keeping {
     fn gather(&mut self, batch: &RecordBatch) {
         let Some((_, batches, bytes)) = &mut self.gathered else { return };
+        // Rows can lie in buffers that hold far more than them.
+        let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+        let copied = take_record_batch(batch, &UInt32Array::from_iter_values(0..rows));
+        let Ok(batch) = copied else {
+            self.gathered = None;
+            return;
+        };
         *bytes += batch.get_array_memory_size();
         if *bytes > self.cache.bytes_max / SHARE {
             self.gathered = None;
             return;
         }
-        batches.push(batch.clone());
+        batches.push(batch);
     }
 }
 

@@ -36,7 +36,8 @@ where
     let mut pieces = Pieces { rows, encoder: format.encoder(columns)?, ended: false };
     let first = pieces.next().await?.map(Bytes::from);
     let first = stream::iter(first.map(Ok));
-    let body = Body::from_stream(first.chain(rest(pieces, id)));
+    // Whoever compresses it asks once more after its end.
+    let body = Body::from_stream(first.chain(rest(pieces, id)).fuse());
     Ok(([(header::CONTENT_TYPE, format.content_type())], body).into_response())
 }
 
