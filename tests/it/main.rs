@@ -8,6 +8,8 @@ mod backup;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod compaction;
 #[cfg(test)]
 mod crash;
@@ -29,6 +31,8 @@ mod governance;
 mod harness;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod identity;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What can be wrong with a request before anything is asked of the rest of Custos.
 
+use std::time::Duration;
+
 use custos_core::{Classify, ErrorKind};
 use custos_erasure::{SubjectRefError, UnknownLevel};
 
@@ -9,6 +11,15 @@ pub(crate) enum RequestError {
     /// No token, several, or one that nobody has.
     #[error("the request carries no valid bearer token")]
     Unauthenticated,
+    /// Too many failures before.
+    #[error("there were too many failed logins from this address")]
+    LockedOut {
+        /// How long there is to wait.
+        wait: Duration,
+    },
+    /// A request without its sender; a defect.
+    #[error("a request came past the listener")]
+    NoPeer,
     /// There is nothing at the address.
     #[error("there is nothing at this address")]
     NoSuchAddress,
@@ -67,6 +78,7 @@ impl Classify for RequestError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Unauthenticated => ErrorKind::Unauthenticated,
+            Self::LockedOut { .. } => ErrorKind::Throttled,
             Self::NoSuchAddress => ErrorKind::NotFound,
             Self::BodyTooLarge => ErrorKind::TooLarge,
             Self::BodyCut
@@ -81,7 +93,7 @@ impl Classify for RequestError {
             Self::LinesOverHttp10 | Self::NotJson | Self::UnknownRequestType => {
                 ErrorKind::Unsupported
             }
-            Self::WorkBrokeOff => ErrorKind::Internal,
+            Self::WorkBrokeOff | Self::NoPeer => ErrorKind::Internal,
         }
     }
 
@@ -90,6 +102,7 @@ impl Classify for RequestError {
             Self::Unauthenticated => {
                 "send the header `authorization: Bearer SECRET` with a secret made by `custos principal add`"
             }
+            Self::LockedOut { wait } => return Some(try_again(*wait)),
             Self::BadBody { shape, .. } => return Some(format!("send {shape}")),
             Self::BadSqlParameter => "send `?sql=` with a SELECT, percent-encoded",
             Self::NoPurpose | Self::BadPurpose => {
@@ -100,7 +113,8 @@ impl Classify for RequestError {
             Self::UnknownRequestType => "the type that is handled is `erasure`",
             Self::BadSubject(error) => return error.hint(),
             Self::NobodyVerified => "name who made sure that the person is who they say",
-            Self::NoSuchAddress
+            Self::NoPeer
+            | Self::NoSuchAddress
             | Self::BodyTooLarge
             | Self::BodyCut
             | Self::BadRequestId
@@ -109,4 +123,15 @@ impl Classify for RequestError {
         };
         Some(hint.to_owned())
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::LockedOut { wait } => Some(*wait),
+            _ => None,
+        }
+    }
+}
+
+fn try_again(wait: Duration) -> String {
+    format!("try again in {} seconds", wait.as_secs() + 1)
 }

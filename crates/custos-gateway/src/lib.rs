@@ -16,8 +16,9 @@
 //! rows as Arrow: statements, prepared ones with parameters, and what tables there are; nothing that
 //! writes.
 //!
-//! Whoever asks proves it with a bearer token, with name and secret in a handshake of Flight, or by
-//! SCRAM-SHA-256. All failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457),
+//! Whoever asks proves it with a secret as bearer token, with a token of an OpenID provider, with name
+//! and secret in a handshake of Flight, by SCRAM-SHA-256, or with a certificate; who guesses has to
+//! wait. All failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457),
 //! statuses of gRPC or SQLSTATEs, made by one table from [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the
 //! request, and neither do logs.
 //!
@@ -34,8 +35,12 @@ mod error;
 mod flight;
 mod gateway;
 mod health;
+mod http_listener;
+mod identity;
 mod keys;
+mod listener;
 mod observe;
+mod oidc;
 mod postgres;
 mod privacy;
 mod serve;
@@ -50,6 +55,7 @@ pub use attempts::Attempts;
 pub use authenticator::{Authenticator, Login, salted_password};
 pub use flight::serve_flight;
 pub use gateway::Gateway;
+pub use oidc::{OidcProblem, OidcProvider, OidcSettings};
 pub use postgres::serve_postgres;
 pub use serve::serve;
 pub use tls::Encryption;

@@ -17,7 +17,7 @@ use crate::gateway::{App, Gateway};
 use crate::observe::observe;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
-use crate::{health, keys, privacy, sql};
+use crate::{Encryption, health, http_listener, keys, privacy, sql};
 
 /// Longest body with a statement.
 const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
@@ -39,19 +39,19 @@ pub(crate) const DRAIN_SECONDS_MAX: u64 = 30;
 pub async fn serve(
     listener: TcpListener,
     state: Gateway,
+    encryption: Encryption,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let tasks = Arc::new(Tasks::default());
     let app = App { gateway: state, tasks: Arc::clone(&tasks) };
     let (stop, stopping) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+    let serving = http_listener::serve(listener, encryption, router(app), async move {
         shutdown.await;
         drop(stop);
     });
     let done = async {
-        serving.await?;
+        serving.await;
         tasks.idle().await;
-        Ok(())
     };
     let overdue = async {
         // Resolves when the other end is dropped, which is when the shutdown begins.
@@ -60,12 +60,10 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        done = done => done,
-        () = overdue => {
-            tracing::warn!("requests did not end in time and are cut off");
-            Ok(())
-        }
+        () = done => {}
+        () = overdue => tracing::warn!("requests did not end in time and are cut off"),
     }
+    Ok(())
 }
 
 fn router(app: App) -> Router {

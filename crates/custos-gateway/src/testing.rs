@@ -1,9 +1,13 @@
 //! A server and a client for tests, over the loopback device.
 
+use std::future::pending;
+
 use axum::Router;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use crate::{Encryption, http_listener};
 
 /// What came back, byte for byte.
 pub(crate) struct Answer {
@@ -63,7 +67,7 @@ pub(crate) async fn send(router: Router, head: &str, body: &str) -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let mut server = JoinSet::new();
-    server.spawn(async move { axum::serve(listener, router).await });
+    server.spawn(http_listener::serve(listener, Encryption::default(), router, pending()));
     let length = body.len();
     let request = format!(
         "{head}\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"

@@ -71,6 +71,10 @@ impl WireClient {
     /// ADBC and pyarrow, over Flight SQL: told in `FLIGHT` where the server is.
     pub const FLIGHT: Self = Self::new("Flight SQL", "flight_client.py", &[Need::FlightPackages]);
 
+    /// The same, over connections and with logins of many kinds: told in `CALLS` which.
+    pub const FLIGHT_LOGINS: Self =
+        Self::new("Flight SQL, logins", "identity_client.py", &[Need::FlightPackages]);
+
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
     }
@@ -229,7 +233,8 @@ mod tests {
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {
         let scripts = workspace_root().join(SCRIPTS);
-        for client in [&WireClient::ALL[..], &[WireClient::FLIGHT]].concat() {
+        let of_flight = [WireClient::FLIGHT, WireClient::FLIGHT_LOGINS];
+        for client in [&WireClient::ALL[..], &of_flight].concat() {
             assert!(scripts.join(client.script).is_file(), "{client:?}");
         }
         let shared = ["seen.py", "raw.py"];
@@ -237,7 +242,7 @@ mod tests {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let is_script = [".py", ".java", ".js"].iter().any(|end| name.ends_with(end));
             let driven = WireClient::ALL.iter().any(|client| client.script == name)
-                || WireClient::FLIGHT.script == name;
+                || of_flight.iter().any(|client| client.script == name);
             assert!(!is_script || driven || shared.contains(&name.as_str()), "{name}");
         }
     }

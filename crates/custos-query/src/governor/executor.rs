@@ -89,6 +89,10 @@ impl Executor {
         purpose: &Purpose,
         error: &QueryError,
     ) -> Result<(), QueryError> {
+        // Nothing was asked of the policies, and a flood is not to fill the log.
+        if matches!(error, QueryError::TooFast { .. }) {
+            return Ok(());
+        }
         let detail = BTreeMap::from([("error".to_owned(), error.to_string())]);
         let entry = Entry {
             at: self.clock.now(),
