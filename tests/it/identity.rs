@@ -279,7 +279,7 @@ fn a_certificate_of_a_principal_is_that_principal_and_no_other() {
     // The secret of another one, or another name.
     let (status, run, seen) = with(&own).as_user("bo", Some(&bo));
     assert_eq!(status, 401);
-    run.fails(2, &["28000", "certificate authentication failed"]);
+    run.fails(2, &["certificate authentication failed"]);
     assert!(seen.iter().all(|seen| seen.to_string().contains("no valid bearer token")), "{seen:?}");
 
     let of_others = others.client("ana", "/CN=ana");
@@ -346,7 +346,7 @@ fn what_was_not_fetched_yet_is_not_given_after_a_withdrawal_or_a_revocation() {
     let script = format!("{SQL};\n\\! {revoke}\n{SQL};\n");
     let run = psql(&server, &as_ana, &script).fails(2, &["57P01", "no access any more"]);
     assert_eq!(run.out, "o3\n", "what was withdrawn stays so");
-    psql(&server, &as_ana, SQL).fails(2, &["28P01"]);
+    psql(&server, &as_ana, SQL).fails(2, &["password authentication failed"]);
     server.end();
     custos.healthy();
 }
@@ -378,7 +378,7 @@ fn who_guesses_has_to_wait_on_each_door() {
     let call = |user: &str, secret: &str| json!({"by": "flight", "uri": uri, "user": user, "secret": secret});
     says(&flight(&[call("ana", &ana)])[0], &["too many failed logins"]);
     let as_ana = [("PGUSER", "ana"), ("PGPASSWORD", &*ana)];
-    psql(&server, &as_ana, SQL).fails(2, &["53300", "too many failed logins"]);
+    psql(&server, &as_ana, SQL).fails(2, &["too many failed logins"]);
     let mut calls = vec![call("cy", &wrong("cy")); 10];
     calls.extend([call("cy", &cy), call("bo", &bo)]);
     let seen = flight(&calls);
@@ -407,7 +407,7 @@ fn who_asks_too_often_is_told_when_to_come_back_on_all_doors_together() {
     psql(&server, &as_ana, &format!("{SQL};\n{SQL};")).ok();
     let uri = format!("grpc://{}", server.door("grpc"));
     let call = json!({"by": "adbc", "uri": uri, "user": "ana", "secret": ana});
-    assert_eq!(flight(&[call.clone(), call.clone()]), [&rows()[0], &rows()[0]]);
+    assert_eq!(flight(&[call.clone(), call.clone()]), vec![rows()[0].clone(); 2]);
 
     let (status, said) = ask_as(&server, &ana);
     let headers = said.to_lowercase();

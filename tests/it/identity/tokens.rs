@@ -1,5 +1,6 @@
 //! Tokens of a real OpenID provider, OpenBao.
 
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -132,8 +133,8 @@ impl Provider {
 
     fn forged(&self, token: &str) -> Vec<(String, String)> {
         let keys = self.get("identity/oidc/.well-known/keys", "").to_string();
-        let output = std::process::Command::new("python3").args(["-c", FORGED, token, &keys]);
-        let output = { output }.output().expect("python3 runs");
+        let mut python = Command::new("python3");
+        let output = python.args(["-c", FORGED, token, &keys]).output().expect("python3 runs");
         assert!(output.status.success(), "{output:?}");
         let forged: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let forged = forged.as_object().expect("tokens").iter();
@@ -211,7 +212,7 @@ fn a_token_opens_what_it_says_and_no_other_token_does() {
         }
     }
     let as_ana = [("PGUSER", "oidc:ana"), ("PGPASSWORD", &*ana)];
-    psql(&server, &as_ana, "select 1").fails(2, &["28P01"]);
+    psql(&server, &as_ana, "select 1").fails(2, &["password authentication failed"]);
 
     // A token that is over.
     sleep(Duration::from_secs(34).saturating_sub(short.1.elapsed()));
