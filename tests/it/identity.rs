@@ -288,10 +288,12 @@ fn a_certificate_of_a_principal_is_that_principal_and_no_other() {
         subjects.iter().enumerate().map(|(n, it)| clients.client(&n.to_string(), it)).collect();
     for own in useless.iter().chain([&of_others]) {
         private(own);
-        for secret in [None, Some(&*ana)] {
+        // Clients in Go do not show one that the server says it does not take: a secret would do.
+        let is_other = own.key == of_others.key;
+        for secret in [None, Some(&*ana)].into_iter().take(if is_other { 1 } else { 2 }) {
             let (status, run, seen) = with(own).as_user("ana", secret);
             assert!([0, 401].contains(&status), "{own:?}: {status}");
-            assert_eq!(status == 0, own.key == of_others.key, "a handshake fails, or the login");
+            assert_eq!(status == 0, is_other, "a handshake fails, or the login");
             assert_eq!((run.code, &*run.out), (Some(2), ""), "{own:?}: {run:?}");
             assert!(seen.iter().all(Value::is_string), "{own:?}: {seen:?}");
         }
@@ -385,7 +387,7 @@ fn who_guesses_has_to_wait_on_each_door() {
     for told in &seen[..10] {
         says(told, &["FlightUnauthenticatedError", "no valid name and secret"]);
     }
-    says(&seen[10], &["RESOURCE_EXHAUSTED", "too many failed logins", "try again in"]);
+    says(&seen[10], &["resource exhausted", "too many failed logins", "try again in"]);
     assert_eq!(seen[11], rows()[1]);
 
     // Who tries all names is told to wait whatever the name.
@@ -442,14 +444,17 @@ fn who_begins_and_says_no_more_is_not_waited_for() {
     let server = Server::start(&custos);
     let (http, grpc) = (server.address(), server.door("grpc"));
     let head = b"POST /v1/sql HTTP/1.1\r\nhost: test\r\n";
-    let cases: [(&str, &[u8], u64); 7] = [
+    // The preface of HTTP/2, and settings.
+    let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    let cases: [(&str, &[u8], u64); 8] = [
         (http, b"", 15),
         (http, b"\x16", 15),
         (http, b"\x16\x03\x01\x02\x00\x01", 15),
         (http, head, 35),
         (grpc, b"", 15),
         (grpc, b"\x16\x03", 15),
-        (grpc, b"PRI * HTTP/2.0\r\n", 15),
+        (grpc, b"PRI * HTTP/2.0\r\n", 35),
+        (grpc, begun, 35),
     ];
     std::thread::scope(|scope| {
         let waiting = cases.map(|(door, says, seconds)| {

@@ -21,6 +21,9 @@ const COUNTED_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<(Option<String>, IpAddr), Failures>>);
 
+/// Longest name that is counted by itself: nobody has a longer one.
+const NAME_BYTES_MAX: usize = 120;
+
 #[derive(Debug, Clone, Copy)]
 struct Failures {
     count: u32,
@@ -75,7 +78,9 @@ impl Attempts {
 /// address.
 fn keys(name: Option<&str>, from: IpAddr) -> impl Iterator<Item = ((Option<String>, IpAddr), u32)> {
     let network = network(from);
-    let own = name.map(|name| ((Some(name.to_owned()), network), 1));
+    let own = name
+        .filter(|name| name.len() <= NAME_BYTES_MAX)
+        .map(|name| ((Some(name.to_owned()), network), 1));
     own.into_iter().chain([((None, network), 10)])
 }
 
@@ -114,6 +119,10 @@ mod tests {
         }
         assert!(!may_try("new", from(3)));
         assert!(attempts.wait(None, from(3)).is_some() && attempts.wait(None, from(1)).is_none());
+        attempts.failed(Some(&"x".repeat(NAME_BYTES_MAX + 1)), from(4));
+        let known = attempts.0.lock().unwrap();
+        let longest = known.keys().filter_map(|(name, _)| Some(name.as_ref()?.len())).max();
+        assert!(longest.is_some_and(|longest| longest <= NAME_BYTES_MAX));
     }
 
     #[test]

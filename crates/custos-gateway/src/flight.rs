@@ -48,11 +48,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// And has this long to say so.
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 
-/// What a connection of HTTP/2 begins with
-/// ([RFC 9113, 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)), and within which time. A
-/// client that is silent later is asked whether it is there.
-const PREFACE_BYTES: usize = 24;
-const PREFACE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a connection is kept of somebody who does not prove who they are.
+const STRANGER_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Answers Flight SQL on `listener` until `shutdown` completes.
 ///
@@ -116,8 +113,7 @@ fn hand_on(
     move |connection| {
         let server = server.clone();
         Box::pin(async move {
-            let connection = connection.begun_within(PREFACE_BYTES, PREFACE_TIME_MAX);
-            if server.send(connection).await.is_err() {
+            if server.send(connection.known_within(STRANGER_TIME_MAX)).await.is_err() {
                 tracing::debug!("a connection came after the server ended");
             }
         })

@@ -44,6 +44,12 @@ impl Identity {
         peer: &Peer,
         headers: &HeaderMap,
     ) -> Result<Principal, Failure> {
+        let principal = self.proven(peer, headers).await?;
+        peer.is_known();
+        Ok(principal)
+    }
+
+    async fn proven(&self, peer: &Peer, headers: &HeaderMap) -> Result<Principal, Failure> {
         let certified = match &peer.certificate {
             Some(certificate) => Some(self.certified(certificate).await?),
             None => None,

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,18 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// The certificate that the client showed.
     pub(crate) certificate: Option<Certificate>,
+    known: Arc<AtomicBool>,
+}
+
+impl Peer {
+    pub(crate) fn new(address: IpAddr, certificate: Option<Certificate>) -> Self {
+        Self { address, certificate, known: Arc::default() }
+    }
+
+    /// A call over the connection proved who calls.
+    pub(crate) fn is_known(&self) {
+        self.known.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What clients of a door come to.
@@ -100,8 +113,8 @@ impl Entrance {
         stream.set_nodelay(true).ok()?;
         let connection = |io, certificate| Connection {
             io,
-            peer: Peer { address, certificate },
-            beginning: None,
+            peer: Peer::new(address, certificate),
+            stranger_until: None,
             _place: place,
         };
         let Some(acceptor) = self.encryption.acceptor(self.protocol) else {
@@ -135,7 +148,7 @@ impl Entrance {
 pub(crate) struct Connection {
     io: Io,
     peer: Peer,
-    beginning: Option<Beginning>,
+    stranger_until: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -145,22 +158,15 @@ enum Io {
     Encrypted(Box<TlsStream<TcpStream>>),
 }
 
-/// Bytes that have to come in time.
-#[derive(Debug)]
-struct Beginning {
-    missing: usize,
-    end: Pin<Box<Sleep>>,
-}
-
 impl Connection {
     /// Who is at the other end.
     pub(crate) const fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// The same, which breaks unless so many bytes come within this time.
-    pub(crate) fn begun_within(mut self, missing: usize, time: Duration) -> Self {
-        self.beginning = Some(Beginning { missing, end: Box::pin(sleep(time)) });
+    /// The same, which breaks unless a call proves within this time who calls.
+    pub(crate) fn known_within(mut self, time: Duration) -> Self {
+        self.stranger_until = Some(Box::pin(sleep(time)));
         self
     }
 }
@@ -195,22 +201,15 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let this = self.as_mut();
-        let read = io!(this, io => io.poll_read(context, buffer));
-        let Some(beginning) = &mut self.beginning else { return read };
-        if read.is_pending() {
-            return beginning
-                .end
-                .as_mut()
-                .poll(context)
-                .map(|()| Err(io::ErrorKind::TimedOut.into()));
+        if let Some(end) = &mut self.stranger_until
+            && end.as_mut().poll(context).is_ready()
+        {
+            if !self.peer.known.load(Ordering::Relaxed) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.stranger_until = None;
         }
-        beginning.missing = beginning.missing.saturating_sub(buffer.filled().len() - before);
-        if beginning.missing == 0 {
-            self.beginning = None;
-        }
-        read
+        io!(self, io => io.poll_read(context, buffer))
     }
 }
 

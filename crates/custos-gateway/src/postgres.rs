@@ -140,7 +140,7 @@ async fn serve_one(door: Arc<Door>, stream: TcpStream, place: Option<OwnedSemaph
         let wire = Wire::new(stream);
         return wire.close(PgError::new("53300", "there are too many connections")).await;
     }
-    let peer = |certificate| Peer { address, certificate };
+    let peer = |certificate| Peer::new(address, certificate);
     let greeted = timeout(LOGIN_TIME_MAX, greet(&door, stream)).await;
     match greeted {
         Ok(Some(Greeted::Plain(wire, startup))) => {
