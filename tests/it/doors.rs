@@ -103,10 +103,19 @@ impl Server {
     pub(crate) fn end(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
-        let mut log = self.begun;
+        let mut log = std::mem::take(&mut self.begun);
         std::io::Read::read_to_string(&mut self.log, &mut log).expect("a log");
         assert!(self.child.wait().expect("it ended").success());
         log
+    }
+}
+
+impl Drop for Server {
+    /// A test that fails leaves nothing that runs on.
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _killed = self.child.kill().and_then(|()| self.child.wait());
+        }
     }
 }
 

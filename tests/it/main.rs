@@ -8,6 +8,8 @@ mod backup;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod compaction;
 #[cfg(test)]
 mod crash;
@@ -30,6 +32,8 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 mod http;
+#[cfg(test)]
+mod identity;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -389,7 +389,7 @@ pub(crate) struct Doors {
 /// Somebody who asks.
 pub(crate) fn principal(asker: Asker) -> Principal {
     let role = asker.role();
-    Principal { id: role.parse().unwrap(), roles: vec![role.to_owned()] }
+    Principal::new(role.parse().unwrap(), vec![role.to_owned()])
 }
 
 async fn append(table: &Table, batch: &RecordBatch) {

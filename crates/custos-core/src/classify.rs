@@ -1,5 +1,7 @@
 //! What a caller can do about a failure.
 
+use std::time::Duration;
+
 /// The cause of a failure, cut by what the caller can do about it.
 ///
 /// Doors translate this, and only this, into HTTP status, SQLSTATE or gRPC code.
@@ -40,6 +42,11 @@ pub trait Classify: std::error::Error {
 
     /// What to do about it, as a sentence apart from the message.
     fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// After which time repeating the same can help, where that is known.
+    fn retry_after(&self) -> Option<Duration> {
         None
     }
 }

@@ -24,7 +24,11 @@ fn is_dotted_snake(text: &str) -> bool {
     text.split('.').all(is_snake)
 }
 
+/// What the names of those begin with whom a provider of identities vouches for.
+const OF_PROVIDER: &str = "oidc:";
+
 fn is_principal(text: &str) -> bool {
+    let text = text.strip_prefix(OF_PROVIDER).unwrap_or(text);
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.@".contains(c))
 }
@@ -115,6 +119,18 @@ impl DataCategory {
     }
 }
 
+impl PrincipalId {
+    /// The principal whom a provider of identities names so. None of the control store has its name.
+    pub fn of_provider(name: &Self) -> Result<Self, NameError> {
+        format!("{OF_PROVIDER}{name}").parse()
+    }
+
+    /// Whether a provider of identities vouches for this principal, and not the control store.
+    pub fn is_of_provider(&self) -> bool {
+        self.0.starts_with(OF_PROVIDER)
+    }
+}
+
 impl SourceId {
     /// The table that this source's accepted rows land in.
     pub fn landing_table(&self) -> TableName {
@@ -148,6 +164,19 @@ mod tests {
         for text in ["", "../x", "a b", "a;drop", "A", "a..b", ".a", "a.", "1a"] {
             assert!(text.parse::<Purpose>().is_err(), "{text}");
             assert!(text.parse::<SourceId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_from_a_provider_is_told_from_a_stored_one() {
+        let ana: PrincipalId = "ana@example.test".parse().unwrap();
+        let other = PrincipalId::of_provider(&ana).unwrap();
+        assert_eq!(other.to_string(), "oidc:ana@example.test");
+        assert!(other.is_of_provider() && !ana.is_of_provider());
+        assert_eq!(other.as_str().parse(), Ok(other.clone()));
+        assert!(PrincipalId::of_provider(&other).is_err(), "one prefix is enough");
+        for text in ["oidc:", "oidc: ana", "oidc:../x", "other:ana", "oidc:a:b"] {
+            assert!(text.parse::<PrincipalId>().is_err(), "{text}");
         }
     }
 }

@@ -24,6 +24,9 @@ pub trait Authenticator: std::fmt::Debug + Send + Sync {
     /// The principal of this name.
     async fn principal(&self, name: &PrincipalId) -> Result<Option<Principal>, StoreError>;
 
+    /// Whether a principal of this name had access once and has none any more.
+    async fn was_revoked(&self, name: &PrincipalId) -> Result<bool, StoreError>;
+
     /// The principal of this name who can log in by SCRAM.
     async fn login(&self, name: &PrincipalId) -> Result<Option<Login>, StoreError>;
 

@@ -1,5 +1,7 @@
 //! What can be wrong with a request before anything is asked of the rest of Custos.
 
+use std::time::Duration;
+
 use arrow::datatypes::DataType;
 use custos_core::{Classify, ErrorKind};
 use custos_erasure::{SubjectRefError, UnknownLevel};
@@ -11,6 +13,15 @@ pub(crate) enum RequestError {
     /// No token, several, or one that nobody has.
     #[error("the request carries no valid bearer token")]
     Unauthenticated,
+    /// Too many failures before.
+    #[error("there were too many failed logins from this address")]
+    LockedOut {
+        /// How long there is to wait.
+        wait: Duration,
+    },
+    /// A request without its sender; a defect.
+    #[error("a request came past the listener")]
+    NoPeer,
     /// There is nothing at the address.
     #[error("there is nothing at this address")]
     NoSuchAddress,
@@ -123,7 +134,7 @@ impl Classify for RequestError {
             | Self::StatementCancelled
             | Self::AlreadyFetched
             | Self::ConsentChanged => ErrorKind::Conflict,
-            Self::TooManyStatements { .. } => ErrorKind::Throttled,
+            Self::TooManyStatements { .. } | Self::LockedOut { .. } => ErrorKind::Throttled,
             Self::BodyTooLarge => ErrorKind::TooLarge,
             Self::BodyCut
             | Self::BadBody { .. }
@@ -141,7 +152,7 @@ impl Classify for RequestError {
             | Self::BadLevel(_) => ErrorKind::Invalid,
             Self::LinesOverHttp10 | Self::Unwritable | Self::NoSuchMethod => ErrorKind::Unsupported,
             Self::Parquet(error) => error.kind(),
-            Self::WorkBrokeOff => ErrorKind::Internal,
+            Self::WorkBrokeOff | Self::NoPeer => ErrorKind::Internal,
         }
     }
 
@@ -150,6 +161,7 @@ impl Classify for RequestError {
             Self::Unauthenticated => {
                 "send the header `authorization: Bearer SECRET` with a secret made by `custos principal add`"
             }
+            Self::LockedOut { wait } => return Some(try_again(*wait)),
             Self::BadBody { shape, .. } => return Some(format!("send {shape}")),
             Self::BadSqlParameter => "send `?sql=` with a SELECT, percent-encoded",
             Self::NoPurpose | Self::BadPurpose => {
@@ -176,7 +188,8 @@ impl Classify for RequestError {
             Self::StatementCancelled | Self::AlreadyFetched | Self::ConsentChanged => {
                 "send the statement again"
             }
-            Self::NoSuchAddress
+            Self::NoPeer
+            | Self::NoSuchAddress
             | Self::BodyTooLarge
             | Self::BodyCut
             | Self::BadRequestId
@@ -185,4 +198,15 @@ impl Classify for RequestError {
         };
         Some(hint.to_owned())
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::LockedOut { wait } => Some(*wait),
+            _ => None,
+        }
+    }
+}
+
+fn try_again(wait: Duration) -> String {
+    format!("try again in {} seconds", wait.as_secs() + 1)
 }

@@ -18,20 +18,23 @@ mod sql_info;
 mod statement;
 mod xdbc_types;
 
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::{StreamExt, stream};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
 use self::gate::Gate;
 use self::service::Flight;
-use crate::Gateway;
+use crate::listener::{Connection, Entrance, serve_each};
 use crate::serve::DRAIN_SECONDS_MAX;
+use crate::{Encryption, Gateway};
 
 /// Calls of a connection at a time; others wait for the client to have one fewer.
 const CONNECTION_STREAMS_MAX: u32 = 64;
@@ -45,6 +48,9 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// And has this long to say so.
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 
+/// How long a connection is kept of somebody who does not prove who they are.
+const STRANGER_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// Answers Flight SQL on `listener` until `shutdown` completes.
 ///
 /// Then no connection is accepted any more, and what was begun has 30 seconds to end. Statements
@@ -52,21 +58,39 @@ const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
 pub async fn serve_flight(
     listener: TcpListener,
     gateway: Gateway,
+    encryption: Encryption,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let gate = Gate::new(Arc::new(Flight::new(gateway)));
     let (stop, stopping) = oneshot::channel::<()>();
+    // A client that speaks no TLS has nothing that a text could be shown in.
+    let entrance = Entrance { encryption, protocol: b"h2", refusal: b"" };
+    let (greeted, mut incoming) = mpsc::channel(1);
+    let accepting = async move {
+        let shutdown = async {
+            shutdown.await;
+            drop(stop);
+        };
+        // With what is returned, those go who were not greeted yet. Then no connection comes in any
+        // more, which makes the server end.
+        drop(serve_each(listener, entrance, shutdown, hand_on(greeted)).await);
+    };
     let incoming =
-        TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+        stream::poll_fn(move |context| incoming.poll_recv(context)).map(Ok::<_, io::Error>);
     let serving = Server::builder()
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
-        .serve_with_incoming_shutdown(gate, incoming, async move {
-            shutdown.await;
-            drop(stop);
-        });
+        .serve_with_incoming_shutdown(gate, incoming, pending());
+    let served = async {
+        tokio::pin!(serving);
+        tokio::select! {
+            served = &mut serving => return served,
+            () = accepting => {}
+        }
+        serving.await
+    };
     let overdue = async {
         // Resolves when the other end is dropped, which is when the shutdown begins.
         if stopping.await.is_err() {
@@ -74,10 +98,24 @@ pub async fn serve_flight(
         }
     };
     tokio::select! {
-        served = serving => served.map_err(io::Error::other),
+        served = served => served.map_err(io::Error::other),
         () = overdue => {
             tracing::warn!("calls did not end in time and are cut off");
             Ok(())
         }
+    }
+}
+
+/// Gives connections to the server of gRPC.
+fn hand_on(
+    server: mpsc::Sender<Connection>,
+) -> impl Fn(Connection) -> BoxFuture<'static, ()> + Clone + Send + 'static {
+    move |connection| {
+        let server = server.clone();
+        Box::pin(async move {
+            if server.send(connection.known_within(STRANGER_TIME_MAX)).await.is_err() {
+                tracing::debug!("a connection came after the server ended");
+            }
+        })
     }
 }

@@ -8,10 +8,11 @@ use custos_core::Clock;
 use custos_erasure::ErasureService;
 use custos_query::{Executor, ExportService, Governor};
 
-use crate::{Authenticator, Metrics};
 use crate::attempts::Attempts;
+use crate::identity::Identity;
 use crate::statements::Statements;
 use crate::tasks::Tasks;
+use crate::{Authenticator, Metrics, OidcProvider};
 
 /// What the doors work with. All of it is shared: a clone is cheap and is the same gateway.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Gateway {
     pub exports: Arc<ExportService>,
     /// Tells who is asking.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Whose tokens are accepted, beside the secrets of principals.
+    pub oidc: Option<Arc<OidcProvider>>,
     /// Who guessed secrets lately.
     pub attempts: Arc<Attempts>,
     /// What `/metrics` shows.
@@ -44,8 +47,8 @@ pub(crate) struct App {
     pub(crate) statements: Arc<Statements>,
 }
 
-impl FromRef<App> for Arc<dyn Authenticator> {
+impl FromRef<App> for Identity {
     fn from_ref(app: &App) -> Self {
-        Self::clone(&app.gateway.authenticator)
+        Self::of(&app.gateway)
     }
 }

@@ -21,8 +21,9 @@
 //! rows as Arrow: statements, prepared ones with parameters, and what tables there are; nothing that
 //! writes.
 //!
-//! Whoever asks proves it with a bearer token, with name and secret in a handshake of Flight, or by
-//! SCRAM-SHA-256. All failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457),
+//! Whoever asks proves it with a secret as bearer token, with a token of an OpenID provider, with name
+//! and secret in a handshake of Flight, by SCRAM-SHA-256, or with a certificate; who guesses has to
+//! wait. All failures are [problem documents](https://www.rfc-editor.org/rfc/rfc9457),
 //! statuses of gRPC or SQLSTATEs, made by one table from [`ErrorKind`](custos_core::ErrorKind); none repeats a value of the
 //! request, and neither do logs.
 //!
@@ -39,10 +40,14 @@ mod error;
 mod flight;
 mod gateway;
 mod health;
+mod http_listener;
 mod idempotency;
+mod identity;
 mod keys;
+mod listener;
 mod metrics;
 mod observe;
+mod oidc;
 mod openapi;
 mod postgres;
 mod privacy;
@@ -61,6 +66,7 @@ pub use authenticator::{Authenticator, Login, salted_password};
 pub use flight::serve_flight;
 pub use gateway::Gateway;
 pub use metrics::Metrics;
+pub use oidc::{OidcProblem, OidcProvider, OidcSettings};
 pub use postgres::serve_postgres;
 pub use serve::serve;
 pub use tls::Encryption;

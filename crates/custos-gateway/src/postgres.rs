@@ -1,8 +1,8 @@
 //! The PostgreSQL door: what speaks the frontend/backend protocol of PostgreSQL, version 3
 //! ([documentation](https://www.postgresql.org/docs/15/protocol.html)).
 //!
-//! A client logs in by SCRAM-SHA-256 with the name of a principal and its secret; the database that
-//! it names is the purpose. Every statement that reads published tables goes the way of all
+//! A client logs in by SCRAM-SHA-256 with the name of a principal and its secret, or with a certificate
+//! for that name; the database that it names is the purpose. Every statement that reads published tables goes the way of all
 //! statements, through the governor; the system catalogue shows what the principal may see. Nothing
 //! can be changed.
 //!
@@ -36,7 +36,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use self::cancel::Cancels;
 use self::connection::Connection;
@@ -44,7 +44,11 @@ use self::error::PgError;
 use self::wire::Wire;
 use crate::Gateway;
 use crate::attempts::Attempts;
-use crate::tls::Encryption;
+use crate::listener::{Peer, accept};
+use crate::tls::{self, Certificate, Encryption};
+
+/// What is spoken, as TLS names it.
+const PROTOCOL: &[u8] = b"postgresql";
 
 /// Most connections at a time.
 const CONNECTIONS_MAX: usize = 2_000;
@@ -107,15 +111,7 @@ pub async fn serve_postgres(
     loop {
         let stream = tokio::select! {
             () = &mut shutdown => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Out of descriptors, mostly: wait for some to be given back.
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
+            stream = accept(&listener) => stream,
         };
         while connections.try_join_next().is_some() {}
         let place = Arc::clone(&places).try_acquire_owned().ok();
@@ -132,7 +128,7 @@ pub async fn serve_postgres(
 }
 
 async fn serve_one(door: Arc<Door>, stream: TcpStream, place: Option<OwnedSemaphorePermit>) {
-    let peer = match stream.peer_addr() {
+    let address = match stream.peer_addr() {
         Ok(peer) => peer.ip(),
         Err(_) => return,
     };
@@ -141,15 +137,18 @@ async fn serve_one(door: Arc<Door>, stream: TcpStream, place: Option<OwnedSemaph
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let wire = Wire::new(stream);
     if place.is_none() {
+        let wire = Wire::new(stream);
         return wire.close(PgError::new("53300", "there are too many connections")).await;
     }
-    let greeted = timeout(LOGIN_TIME_MAX, greet(&door, wire)).await;
+    let peer = |certificate| Peer::new(address, certificate);
+    let greeted = timeout(LOGIN_TIME_MAX, greet(&door, stream)).await;
     match greeted {
-        Ok(Some(Greeted::Plain(wire, startup))) => talk(&door, wire, startup, (peer, false)).await,
-        Ok(Some(Greeted::Encrypted(wire, startup))) => {
-            talk(&door, *wire, startup, (peer, true)).await;
+        Ok(Some(Greeted::Plain(wire, startup))) => {
+            talk(&door, wire, startup, (peer(None), false)).await;
+        }
+        Ok(Some(Greeted::Encrypted(wire, startup, certificate))) => {
+            talk(&door, *wire, startup, (peer(certificate), true)).await;
         }
         Ok(None) | Err(_) => {}
     }
@@ -161,20 +160,31 @@ type Startup = pgwire::messages::startup::Startup;
 /// A client that said who it is.
 enum Greeted {
     Plain(Wire<TcpStream>, Startup),
-    Encrypted(Box<Wire<tokio_rustls::server::TlsStream<TcpStream>>>, Startup),
+    Encrypted(Box<Wire<TlsStream<TcpStream>>>, Startup, Option<Certificate>),
 }
 
 /// Takes what comes before a login: requests for encryption, or to cancel something.
-async fn greet(door: &Door, mut wire: Wire<TcpStream>) -> Option<Greeted> {
+async fn greet(door: &Door, stream: TcpStream) -> Option<Greeted> {
+    // A client that does not ask first has to say by ALPN what it means to speak
+    // (https://www.postgresql.org/docs/17/protocol-flow.html#PROTOCOL-FLOW-SSL).
+    if let Some(acceptor) = door.encryption.acceptor(PROTOCOL)
+        && tls::begins(&stream).await?
+    {
+        let stream = acceptor.accept(stream).await.ok()?;
+        let is_meant = stream.get_ref().1.alpn_protocol() == Some(PROTOCOL);
+        return if is_meant { encrypted(door, stream).await } else { None };
+    }
+    let mut wire = Wire::new(stream);
     loop {
         match wire.first().await.ok()?? {
             PgWireFrontendMessage::SslNegotiation(SslNegotiationMetaMessage::PostgresSsl(_)) => {
-                let Some(acceptor) = door.encryption.acceptor() else {
+                let Some(acceptor) = door.encryption.acceptor(PROTOCOL) else {
                     wire.send_byte(b'N').await.ok()?;
                     continue;
                 };
                 wire.send_byte(b'S').await.ok()?;
-                return encrypted(door, acceptor, wire.into_stream()?).await;
+                let stream = acceptor.accept(wire.into_stream()?).await.ok()?;
+                return encrypted(door, stream).await;
             }
             PgWireFrontendMessage::SslNegotiation(_) => wire.send_byte(b'N').await.ok()?,
             PgWireFrontendMessage::CancelRequest(request) => {
@@ -192,15 +202,16 @@ async fn greet(door: &Door, mut wire: Wire<TcpStream>) -> Option<Greeted> {
     }
 }
 
-async fn encrypted(door: &Door, acceptor: TlsAcceptor, stream: TcpStream) -> Option<Greeted> {
-    let mut wire = Wire::new(acceptor.accept(stream).await.ok()?);
+async fn encrypted(door: &Door, stream: TlsStream<TcpStream>) -> Option<Greeted> {
+    let certificate = Certificate::of(stream.get_ref().1);
+    let mut wire = Wire::new(stream);
     match wire.first().await.ok()?? {
         PgWireFrontendMessage::CancelRequest(request) => {
             door.cancels.cancel(request.pid, &request.secret_key);
             None
         }
         PgWireFrontendMessage::Startup(startup) => {
-            Some(Greeted::Encrypted(Box::new(wire), startup))
+            Some(Greeted::Encrypted(Box::new(wire), startup, certificate))
         }
         _ => None,
     }
@@ -211,9 +222,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     door: &Door,
     mut wire: Wire<S>,
     startup: Startup,
-    from: (std::net::IpAddr, bool),
+    from: (Peer, bool),
 ) {
-    let login = timeout(LOGIN_TIME_MAX, startup::log_in(door, &mut wire, &startup, from)).await;
+    let login = timeout(LOGIN_TIME_MAX, startup::log_in(door, &mut wire, &startup, &from)).await;
     match login {
         Ok(Ok((session, cancel))) => {
             Connection { door, wire, session, cancel }.run().await;

@@ -21,7 +21,9 @@ use crate::observe::observe;
 use crate::sql::format::Format;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
-use crate::{health, keys, metrics, openapi, privacy, sql, statements};
+use crate::{
+    Encryption, health, http_listener, keys, metrics, openapi, privacy, sql, statements,
+};
 
 /// Longest body with a statement.
 const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
@@ -43,19 +45,19 @@ pub(crate) const DRAIN_SECONDS_MAX: u64 = 30;
 pub async fn serve(
     listener: TcpListener,
     state: Gateway,
+    encryption: Encryption,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let tasks = Arc::new(Tasks::default());
     let app = App { gateway: state, tasks: Arc::clone(&tasks), statements: Arc::default() };
     let (stop, stopping) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
+    let serving = http_listener::serve(listener, encryption, router(app), async move {
         shutdown.await;
         drop(stop);
     });
     let done = async {
-        serving.await?;
+        serving.await;
         tasks.idle().await;
-        Ok(())
     };
     let overdue = async {
         // Resolves when the other end is dropped, which is when the shutdown begins.
@@ -64,12 +66,10 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        done = done => done,
-        () = overdue => {
-            tracing::warn!("requests did not end in time and are cut off");
-            Ok(())
-        }
+        () = done => {}
+        () = overdue => tracing::warn!("requests did not end in time and are cut off"),
     }
+    Ok(())
 }
 
 fn router(app: App) -> Router {

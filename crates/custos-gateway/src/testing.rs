@@ -1,5 +1,6 @@
 //! A server and a client for tests, over the loopback device.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
 use crate::observe::observe;
+use crate::{Encryption, http_listener};
 
 /// What came back, byte for byte.
 pub(crate) struct Answer {
@@ -70,7 +72,7 @@ pub(crate) async fn send(router: Router, head: &str, body: &str) -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let mut server = JoinSet::new();
-    server.spawn(async move { axum::serve(listener, router).await });
+    server.spawn(http_listener::serve(listener, Encryption::default(), router, pending()));
     let length = body.len();
     let request = format!(
         "{head}\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -93,13 +94,14 @@ pub(crate) struct Failure {
     hint: Option<String>,
     error: Box<dyn Error + Send + Sync>,
     about: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl<E: Classify + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let kind = error.kind();
-        let (hint, error) = (error.hint(), Box::new(error));
-        Self { kind, status: wire(kind).0, hint, error, about: None }
+        let (kind, hint, retry_after) = (error.kind(), error.hint(), error.retry_after());
+        let (status, error) = (wire(kind).0, Box::new(error));
+        Self { kind, status, hint, error, about: None, retry_after }
     }
 }
 
@@ -174,6 +176,10 @@ impl Failure {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, and not before it helps.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
         }
         response
     }

@@ -34,7 +34,7 @@
 //!     jurisdiction: "eu".into(),
 //!     event_time: None,
 //! };
-//! let ana = Principal { id: "ana".parse()?, roles: vec!["analyst".into()] };
+//! let ana = Principal::new("ana".parse()?, vec!["analyst".into()]);
 //! let now = Timestamp::from_micros(0);
 //!
 //! let decision = policies.decide(&ana, &"analytics".parse()?, &contacts, now);

@@ -99,7 +99,7 @@ impl PolicySet {
 
     /// Whether a principal may act for a purpose at all, whatever it reads.
     pub fn may_use(&self, principal: &Principal, purpose: &Purpose) -> Result<(), Denial> {
-        self.leaf(purpose)?;
+        self.open_leaf(principal, purpose)?;
         let mut asking = self.access.ask(Circumstances {
             principal: principal.clone(),
             purpose: purpose.clone(),
@@ -135,11 +135,12 @@ impl PolicySet {
             && notified.iter().any(|notified| purpose.is_within(notified))
     }
 
-    /// The purpose a principal acts for unless they say otherwise: that of their first role with one.
+    /// The purpose a principal acts for unless they say otherwise: that of their first role with one
+    /// that is open to them.
     pub fn default_purpose(&self, principal: &Principal) -> Option<&Purpose> {
-        let mut defaults =
-            principal.roles.iter().filter_map(|role| self.purposes.defaults.get(role));
-        defaults.next().map(|default| &default.purpose)
+        let defaults = principal.roles.iter().filter_map(|role| self.purposes.defaults.get(role));
+        let mut defaults = defaults.map(|default| &default.purpose);
+        defaults.find(|purpose| principal.is_open_to(purpose))
     }
 
     /// The purposes that can be asked for, in order of key.
@@ -203,12 +204,12 @@ impl PolicySet {
         let of_role = |role: &String| {
             // A role may have a name that no principal can have.
             let id = role.parse().or_else(|_| "anybody".parse()).ok()?;
-            Some(Principal { id, roles: vec![role.clone()] })
+            Some(Principal::new(id, vec![role.clone()]))
         };
         let named = self.access.named().iter().filter_map(|id| id.parse().ok());
         let named = named.flat_map(|id: PrincipalId| {
             let ways = roles.iter().map(|role| vec![role.clone()]).chain([vec![]]);
-            ways.map(move |roles| Principal { id: id.clone(), roles }).collect::<Vec<_>>()
+            ways.map(move |roles| Principal::new(id.clone(), roles)).collect::<Vec<_>>()
         });
         roles.iter().filter_map(of_role).chain(named).collect()
     }
@@ -235,8 +236,12 @@ impl PolicySet {
         right: Right,
         purpose: Option<&Purpose>,
     ) -> Result<Arc<[String]>, Denial> {
-        if let Some(purpose) = purpose {
-            self.leaf(purpose)?;
+        match purpose {
+            Some(purpose) => drop(self.open_leaf(principal, purpose)?),
+            None if principal.purposes.is_some() => {
+                return Err(Denial { reason: DenialReason::RightNotHeld, rule: None });
+            }
+            None => {}
         }
         let answer = self.access.permits(principal, right, purpose)?;
         if answer.permitted() {
@@ -244,6 +249,15 @@ impl PolicySet {
         }
         let rule = answer.determined_by.first().cloned();
         Err(Denial { reason: DenialReason::RightNotHeld, rule })
+    }
+
+    /// A purpose that can be asked for, and by this principal, as far as it is confined to some.
+    fn open_leaf(&self, principal: &Principal, purpose: &Purpose) -> Result<&PurposeNode, Denial> {
+        let node = self.leaf(purpose)?;
+        if principal.is_open_to(purpose) {
+            return Ok(node);
+        }
+        Err(Denial { reason: DenialReason::PurposeNotAllowed, rule: None })
     }
 
     fn leaf(&self, purpose: &Purpose) -> Result<&PurposeNode, Denial> {
@@ -281,7 +295,7 @@ impl PolicySet {
             return false;
         };
         let circumstances = Circumstances {
-            principal: Principal { id, roles: vec![role.to_owned()] },
+            principal: Principal::new(id, vec![role.to_owned()]),
             purpose: purpose.clone(),
             table: String::new(),
             jurisdiction: String::new(),

@@ -1,6 +1,6 @@
 //! Who asks, and for what beyond reading.
 
-use custos_core::PrincipalId;
+use custos_core::{PrincipalId, Purpose};
 
 /// Who is asking, and as what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -9,6 +9,22 @@ pub struct Principal {
     pub id: PrincipalId,
     /// Their roles, the main one first. Roles that the access rules do not know give nothing.
     pub roles: Vec<String>,
+    /// The purposes that they are confined to, with those below them; none confines them beyond
+    /// what their roles do. Who is confined has no right that is not for a purpose.
+    pub purposes: Option<Vec<Purpose>>,
+}
+
+impl Principal {
+    /// Somebody with these roles, who is not confined to purposes.
+    pub const fn new(id: PrincipalId, roles: Vec<String>) -> Self {
+        Self { id, roles, purposes: None }
+    }
+
+    /// Whether they are not confined to other purposes. What their roles say is another question.
+    pub(crate) fn is_open_to(&self, purpose: &Purpose) -> bool {
+        let confined = self.purposes.as_ref();
+        confined.is_none_or(|purposes| purposes.iter().any(|known| purpose.is_within(known)))
+    }
 }
 
 /// What a principal may do beyond reading.

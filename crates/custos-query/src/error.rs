@@ -1,5 +1,7 @@
 //! Why a statement did not produce rows.
 
+use std::time::Duration;
+
 use custos_core::{Classify, ErrorKind, Purpose, StoreError};
 use custos_lake::LakeError;
 use custos_policy::DenialReason;
@@ -117,6 +119,12 @@ pub enum QueryError {
         /// How many may run.
         limit: usize,
     },
+    /// The principal began as many statements of late as it may.
+    #[error("this principal began too many statements within a minute")]
+    TooFast {
+        /// How long there is to wait before the next one.
+        wait: Duration,
+    },
     /// The answer has more rows than it may have.
     #[error("the answer has more than {limit} rows")]
     TooManyRows {
@@ -177,7 +185,9 @@ impl Classify for QueryError {
             | Self::SpillFull
             | Self::TooManyRows { .. }
             | Self::TooManyBytes { .. } => ErrorKind::TooLarge,
-            Self::Busy | Self::TooManyStatements { .. } => ErrorKind::Throttled,
+            Self::Busy | Self::TooManyStatements { .. } | Self::TooFast { .. } => {
+                ErrorKind::Throttled
+            }
             Self::Timeout | Self::Cancelled => ErrorKind::Timeout,
             Self::SpillDisk | Self::Stopped => ErrorKind::Unavailable,
             Self::SpillDamaged => ErrorKind::Integrity,
@@ -222,6 +232,11 @@ impl Classify for QueryError {
                     .to_owned(),
             ),
             Self::Busy | Self::TooManyStatements { .. } => Some("try again in a moment".to_owned()),
+            Self::TooFast { wait } => Some(format!(
+                "try again in {} seconds, or have the operator raise \
+                 `query.principal_statements_per_minute`",
+                wait.as_secs() + 1
+            )),
             Self::TooManyRows { .. } | Self::TooManyBytes { .. } => Some(
                 "aggregate, add a LIMIT, ask in parts, or have the operator raise \
                  `query.answer_rows` or `query.answer`"
@@ -234,6 +249,13 @@ impl Classify for QueryError {
             ),
             Self::Stopped => Some("try again when the program runs again".to_owned()),
             Self::Lake(error) => error.hint(),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooFast { wait } => Some(*wait),
             _ => None,
         }
     }

@@ -270,6 +270,7 @@ impl Governor {
         &self,
         question: &Question<'_>,
     ) -> Result<Governed<LogicalPlan>, QueryError> {
+        self.resources.count(&question.principal.id)?;
         let explained = self.admit(question)?;
         let lent = self.resources.statement(&question.principal.id).await?;
         let planned = match explained {

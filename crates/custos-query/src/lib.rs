@@ -36,6 +36,7 @@ pub mod mutants;
 #[cfg(not(feature = "mutants"))]
 mod mutants;
 mod newest_rows;
+mod pace;
 mod parquet_pieces;
 mod person_ids;
 pub mod pg_type;

@@ -25,6 +25,9 @@ pub struct Limits {
     pub statement_spill_bytes: u64,
     /// Statements of one principal that run at a time; more wait for as long as one may take.
     pub principal_statements: usize,
+    /// Statements that one principal may begin in a minute, over all doors; as many as it can if
+    /// not said.
+    pub principal_statements_per_minute: Option<u32>,
     /// Memory of all statements of one principal, in bytes.
     pub principal_memory_bytes: u64,
     /// Temporary files of all statements of one principal, in bytes.
@@ -53,6 +56,7 @@ impl Limits {
             spill_bytes: 64 * GIB,
             statement_spill_bytes: 16 * GIB,
             principal_statements: 8,
+            principal_statements_per_minute: None,
             principal_memory_bytes: 3 * GIB,
             principal_spill_bytes: 32 * GIB,
             statement_time: Duration::from_secs(60),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use custos_core::PrincipalId;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -9,6 +10,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::budget::Budget;
 use crate::memory::StatementMemory;
+use crate::pace::Pace;
 use crate::principal_share::{PrincipalShares, Turn};
 use crate::shortage::Shortages;
 use crate::spill::{SealedFiles, Space};
@@ -19,6 +21,7 @@ use crate::{Limits, QueryError};
 pub(crate) struct Resources {
     limits: Arc<Limits>,
     principals: PrincipalShares,
+    pace: Pace,
     #[cfg(test)]
     taken: [Arc<Budget>; 2],
 }
@@ -34,6 +37,7 @@ impl Resources {
         Ok(Self {
             #[cfg(test)]
             taken: [Arc::clone(&memory), Arc::clone(&space)],
+            pace: Pace::new(limits.principal_statements_per_minute),
             principals: PrincipalShares::new(Arc::clone(&limits), memory, space),
             limits,
         })
@@ -41,6 +45,11 @@ impl Resources {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Counts a statement that a principal begins, or is [`QueryError::TooFast`].
+    pub(crate) fn count(&self, of: &PrincipalId) -> Result<(), QueryError> {
+        self.pace.admit(of, Instant::now())
     }
 
     /// What one statement of a principal runs with, once it is its turn.

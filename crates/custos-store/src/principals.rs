@@ -108,6 +108,19 @@ impl Store {
         row.map(read_principal).transpose()
     }
 
+    /// Whether there was a principal of this name, and is no active one.
+    pub async fn was_revoked(&self, name: &PrincipalId) -> Result<bool, StoreError> {
+        let row: Option<(i64, Option<i64>)> = query(
+            "SELECT COUNT(*), SUM(CASE WHEN revoked_at IS NULL THEN 1 ELSE 0 END) \
+             FROM principal WHERE name = $1",
+        )
+        .bind(name.as_str())
+        .fetch_optional(self.readers())
+        .await
+        .map_err(failed("looking for a principal"))?;
+        Ok(row.is_some_and(|(all, active)| all > 0 && active.unwrap_or(0) == 0))
+    }
+
     /// The active principal of this name.
     pub async fn principal(
         &self,

@@ -79,6 +79,9 @@ impl WireClient {
     /// schemathesis: told in `HTTP` where the server is.
     pub const OPENAPI: Self =
         Self::new("schemathesis", "openapi_client.py", &[Need::OpenApiPackages]);
+    /// The same, over connections and with logins of many kinds: told in `CALLS` which.
+    pub const FLIGHT_LOGINS: Self =
+        Self::new("Flight SQL, logins", "identity_client.py", &[Need::FlightPackages]);
 
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
@@ -239,7 +242,12 @@ mod tests {
     use super::*;
 
     /// Those that do not speak PostgreSQL's protocol.
-    const OTHERS: [WireClient; 3] = [WireClient::FLIGHT, WireClient::HTTP, WireClient::OPENAPI];
+    const OTHERS: [WireClient; 4] = [
+        WireClient::FLIGHT,
+        WireClient::FLIGHT_LOGINS,
+        WireClient::HTTP,
+        WireClient::OPENAPI,
+    ];
 
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {

@@ -119,7 +119,7 @@ fn operator() -> Result<Principal, Failure> {
     let plain: String =
         user.chars().filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect();
     let id: PrincipalId = format!("os.{plain}").parse()?;
-    Ok(Principal { id, roles: vec!["officer".to_owned(), "engineer".to_owned()] })
+    Ok(Principal::new(id, vec!["officer".to_owned(), "engineer".to_owned()]))
 }
 
 /// The operator's name, for the audit log.

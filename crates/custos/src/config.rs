@@ -43,15 +43,24 @@ keys = "keys"          # the key ring that opens the secrets: back it up elsewhe
 http = "127.0.0.1:8080"
 postgres = "127.0.0.1:5433"  # PostgreSQL's protocol; "off" for none
 flight = "127.0.0.1:32010"  # Flight SQL; "off" for none
-# tls_certificate = "server.pem"  # with it PostgreSQL's clients can encrypt; read again when it changes
+# tls_certificate = "server.pem"  # with it clients of all doors can encrypt; read again when it changes
 # tls_key = "server.key"
 # tls_required = false            # true: clients that do not encrypt are turned away
+# tls_client_ca = "clients.pem"   # who signs certificates whose common name is a principal's name
+
+# [server.oidc]                   # tokens of this OpenID provider are accepted over HTTP and Flight SQL
+# issuer = "https://id.example.com"
+# audience = "custos"
+# name_claim = "sub"              # a token's principal is `oidc:NAME`
+# roles_claim = "roles"           # or a JSON pointer such as "/realm_access/roles"
+# purposes_claim = "purposes"     # if set, tokens open no other purposes than these
 
 [query]
 # spill = "DIR"              # sealed temporary files; the system's folder unless set
 # spill_space = "64GiB"      # of all statements together
 # memory = "4GiB"            # of all statements together
 # principal_statements = 8   # that run at a time; more wait
+# principal_statements_per_minute = 600  # that may begin, over all doors; unlimited unless set
 # principal_spill = "32GiB"  # of all statements of one principal
 # principal_memory = "3GiB"
 # statement_spill = "16GiB"  # of one statement, as are those below
@@ -403,9 +412,37 @@ mod tests {
     }
 
     #[test]
+    fn who_may_log_in_how_is_set_in_file_and_environment() {
+        let server = |text: &str, environment: &[(&str, &str)]| {
+            parse(text, environment).map(|config| config.server)
+        };
+        let tls = "[server]\nhttp = \"0.0.0.0:1\"\ntls_certificate = \"a.pem\"\ntls_key = \"a.key\"\n\
+                   tls_required = true\ntls_client_ca = \"ca.pem\"";
+        let found = server(tls, &[]).unwrap().tls.unwrap();
+        assert_eq!(found.client_ca.as_deref(), Some(Path::new("/srv/ca.pem")));
+        assert!(found.is_required, "on any address");
+        let ca_alone = [("CUSTOS_SERVER_TLS_CLIENT_CA", "ca.pem")];
+        assert!(server("", &ca_alone).unwrap_err()[0].contains("server.tls_certificate"));
+
+        let oidc = "[server.oidc]\nissuer = \"https://id\"\naudience = \"custos\"";
+        let found = server(oidc, &[("CUSTOS_SERVER_OIDC_ROLES_CLAIM", "/a/b")]).unwrap().oidc;
+        let found = found.unwrap();
+        assert_eq!((&*found.name_claim, &*found.roles_claim), ("sub", "/a/b"));
+        assert_eq!(found.purposes_claim, None);
+        assert_eq!(server("", &[]).unwrap().oidc, None);
+        for half in [
+            [("CUSTOS_SERVER_OIDC_ISSUER", "https://id")],
+            [("CUSTOS_SERVER_OIDC_AUDIENCE", "custos")],
+            [("CUSTOS_SERVER_OIDC_NAME_CLAIM", "sub")],
+        ] {
+            assert!(server("", &half).unwrap_err()[0].starts_with("server.oidc"), "{half:?}");
+        }
+    }
+
+    #[test]
     fn limits_of_statements_come_from_file_and_environment() {
         let text = "[query]\nspill = \"tmp\"\nstatement_memory = \"512MiB\"\nanswer_rows = 5\n\
-                    principal_statements = 3";
+                    principal_statements = 3\nprincipal_statements_per_minute = 90";
         let environment =
             [("CUSTOS_QUERY_STATEMENT_SECONDS", "7"), ("CUSTOS_QUERY_MEMORY", "1024")];
         let limits = parse(text, &environment).unwrap().limits;
@@ -413,6 +450,8 @@ mod tests {
         assert_eq!(limits.statement_memory_bytes, 512 << 20);
         assert_eq!((limits.memory_bytes, limits.answer_rows), (1024, 5));
         assert_eq!((limits.statement_time.as_secs(), limits.principal_statements), (7, 3));
+        assert_eq!(limits.principal_statements_per_minute, Some(90));
+        assert_eq!(parse("", &[]).unwrap().limits.principal_statements_per_minute, None);
     }
 
     #[test]

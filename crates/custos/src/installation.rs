@@ -247,7 +247,7 @@ impl Installation {
         };
         let id: PrincipalId = name.parse().map_err(|_| unknown())?;
         let found = self.store.principal(&id).await?.ok_or_else(unknown)?;
-        Ok(Principal { id: found.name, roles: found.roles })
+        Ok(Principal::new(found.name, found.roles))
     }
 }
 

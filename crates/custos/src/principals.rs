@@ -40,7 +40,7 @@ fn salt(salts: &MacKey, name: &str) -> [u8; 16] {
 }
 
 fn principal(found: StoredPrincipal) -> Principal {
-    Principal { id: found.name, roles: found.roles }
+    Principal::new(found.name, found.roles)
 }
 
 #[async_trait]
@@ -54,6 +54,10 @@ impl Authenticator for StoredPrincipals {
 
     async fn principal(&self, name: &PrincipalId) -> Result<Option<Principal>, StoreError> {
         Ok(self.store.principal(name).await?.map(principal))
+    }
+
+    async fn was_revoked(&self, name: &PrincipalId) -> Result<bool, StoreError> {
+        self.store.was_revoked(name).await
     }
 
     async fn login(&self, name: &PrincipalId) -> Result<Option<Login>, StoreError> {

@@ -1,10 +1,13 @@
 use super::*;
-use crate::Login;
+use std::sync::Arc;
+
 use crate::testing::{Answer, observed, send};
+use crate::{Authenticator, Login};
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::get;
 use custos_core::{PrincipalId, StoreError};
+use sha2::{Digest, Sha256};
 
 /// Knows one principal, or is out of order.
 #[derive(Debug)]
@@ -23,12 +26,16 @@ impl Authenticator for Fake {
             let source = Box::new(std::io::Error::other("gone"));
             return Err(StoreError::Unavailable { operation: "looking", source });
         }
-        let principal = || Principal { id: "ana".parse().unwrap(), roles: Vec::new() };
+        let principal = || Principal::new("ana".parse().unwrap(), Vec::new());
         Ok((self.sha256 == *sha256).then(principal))
     }
 
     async fn principal(&self, _name: &PrincipalId) -> Result<Option<Principal>, StoreError> {
         Ok(None)
+    }
+
+    async fn was_revoked(&self, _name: &PrincipalId) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     async fn login(&self, _name: &PrincipalId) -> Result<Option<Login>, StoreError> {
@@ -41,11 +48,11 @@ impl Authenticator for Fake {
 }
 
 #[derive(Clone)]
-struct Known(Arc<dyn Authenticator>);
+struct Known(Identity);
 
-impl FromRef<Known> for Arc<dyn Authenticator> {
+impl FromRef<Known> for Identity {
     fn from_ref(known: &Known) -> Self {
-        Self::clone(&known.0)
+        known.0.clone()
     }
 }
 
@@ -54,10 +61,33 @@ async fn who(Caller(principal): Caller) -> String {
 }
 
 async fn ask(available: bool, headers: &str) -> Answer {
+    send(door(available), &format!("GET /who HTTP/1.1{headers}"), "").await
+}
+
+fn door(available: bool) -> Router {
     let fake = Fake { sha256: Sha256::digest(b"s3cret").into(), available };
+    let identity = Identity { authenticator: Arc::new(fake), oidc: None, attempts: Arc::default() };
     let router = observed(Router::new().route("/who", get(who)));
-    let router = router.with_state(Known(Arc::new(fake)));
-    send(router, &format!("GET /who HTTP/1.1{headers}"), "").await
+    router.with_state(Known(identity))
+}
+
+#[tokio::test]
+async fn who_guesses_has_to_wait_also_with_the_right_secret() {
+    let door = door(true);
+    let ask = async |secret: &str| {
+        let head = format!("GET /who HTTP/1.1\r\nauthorization: Bearer {secret}");
+        send(door.clone(), &head, "").await
+    };
+    for _ in 0..100 {
+        assert_eq!(ask("guess").await.status(), 401);
+    }
+    for secret in ["guess", "s3cret"] {
+        let answer = ask(secret).await;
+        assert_eq!(answer.status(), 429);
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((30..=60).contains(&wait), "{wait}");
+        assert_eq!(answer.json()["code"], "throttled");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use axum::http::{HeaderMap, Request, Response};
+use custos_policy::Principal;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status};
@@ -15,8 +16,11 @@ use tracing::Instrument;
 use super::asker::Known;
 use super::door::Door;
 use super::service::Flight;
+use crate::error::RequestError;
+use crate::identity::Identity;
+use crate::listener::Peer;
 use crate::observe::CallId;
-use crate::{Authenticator, caller};
+use crate::wire_error::Failure;
 
 /// Longest message with a statement.
 const STATEMENT_BYTES_MAX: usize = 1024 * 1024;
@@ -28,20 +32,20 @@ pub(super) const PARAMETERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// opens nothing from then on. Messages of others are not even read.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
-    authenticator: Arc<dyn Authenticator>,
+    identity: Identity,
     statements: FlightServiceServer<Door>,
     parameters: FlightServiceServer<Door>,
 }
 
 impl Gate {
     pub(super) fn new(flight: Arc<Flight>) -> Self {
-        let authenticator = Arc::clone(&flight.gateway.authenticator);
+        let identity = Identity::of(&flight.gateway);
         let door = Arc::new(Door(flight));
         let limited = |bytes| {
             FlightServiceServer::from_arc(Arc::clone(&door)).max_decoding_message_size(bytes)
         };
         Self {
-            authenticator,
+            identity,
             statements: limited(STATEMENT_BYTES_MAX),
             parameters: limited(PARAMETERS_BYTES_MAX),
         }
@@ -61,14 +65,14 @@ impl Service<Request<Body>> for Gate {
         let method = method(request.uri().path());
         let mut service =
             if method == "DoPut" { self.parameters.clone() } else { self.statements.clone() };
-        let authenticator = Arc::clone(&self.authenticator);
+        let identity = self.identity.clone();
         let id = CallId::fresh();
         let span = tracing::info_span!("request", id = id.as_str(), method);
         let answered = async move {
             let started = Instant::now();
             let refused = match method {
                 "Handshake" => None,
-                _ => match caller::bearer(&*authenticator, request.headers()).await {
+                _ => match caller(&identity, request.extensions().get(), request.headers()).await {
                     Ok(principal) => {
                         request.extensions_mut().insert(Known(principal));
                         None
@@ -90,6 +94,14 @@ impl Service<Request<Body>> for Gate {
         };
         Box::pin(answered.instrument(span))
     }
+}
+
+async fn caller(
+    identity: &Identity,
+    peer: Option<&Peer>,
+    headers: &HeaderMap,
+) -> Result<Principal, Failure> {
+    identity.caller(peer.ok_or(RequestError::NoPeer)?, headers).await
 }
 
 /// The status, if it is known before the answer's last byte.

@@ -1,15 +1,13 @@
 //! A name and a secret in, a token out.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use sha2::{Digest, Sha256};
 
 use super::refusal::Refusal;
-use crate::Authenticator;
+use crate::identity::Identity;
+use crate::listener::Peer;
 use crate::wire_error::Failure;
 
 /// Clients in Go leave the padding out.
@@ -23,16 +21,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// A token of another kind would have to be kept until it expires, and revoked with the secret.
 pub(super) async fn token(
-    authenticator: &Arc<dyn Authenticator>,
+    identity: &Identity,
+    peer: &Peer,
     headers: &HeaderMap,
 ) -> Result<String, Failure> {
     // Unknown names, wrong secrets and secrets of others must look the same.
     let (name, secret) = basic(headers).ok_or(Refusal::WrongLogin)?;
-    let principal = authenticator.principal_by_secret(&Sha256::digest(&secret).into()).await?;
-    match principal {
-        Some(principal) if principal.id.as_str() == name => Ok(secret),
-        _ => Err(Refusal::WrongLogin.into()),
-    }
+    identity.login(peer, &name, secret.as_bytes()).await?.ok_or(Refusal::WrongLogin)?;
+    Ok(secret)
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

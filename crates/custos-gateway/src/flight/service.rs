@@ -42,6 +42,9 @@ use super::shelf::{Kept, Room, Shelf};
 use super::statement::{Statement, columns, told};
 use super::{catalog, encode, handshake, parameters, sql_info, xdbc_types};
 use crate::Gateway;
+use crate::error::RequestError;
+use crate::identity::Identity;
+use crate::listener::Peer;
 use crate::wire_error::Failure;
 
 /// How long a ticket can be used. What it names is governed when it is, so this is no matter of
@@ -179,8 +182,10 @@ impl FlightSqlService for Flight {
         Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>,
         Status,
     > {
-        let authenticator = &self.gateway.authenticator;
-        let token = handshake::token(authenticator, request.metadata().as_ref()).await?;
+        let peer = request.extensions().get::<Peer>();
+        let peer = peer.ok_or(RequestError::NoPeer).map_err(Failure::from)?;
+        let identity = Identity::of(&self.gateway);
+        let token = handshake::token(&identity, peer, request.metadata().as_ref()).await?;
         let header = MetadataValue::try_from(format!("Bearer {token}"));
         let mut header = header.map_err(|_| Status::from(Refusal::WrongLogin))?;
         header.set_sensitive(true);

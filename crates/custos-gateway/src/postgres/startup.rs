@@ -20,6 +20,8 @@ use super::settings::Settings;
 use super::wire::Wire;
 use super::{Door, Stop};
 use crate::authenticator::SCRAM_ROUNDS;
+use crate::listener::Peer;
+use crate::tls::Certificate;
 
 const MECHANISM: &str = "SCRAM-SHA-256";
 
@@ -31,15 +33,18 @@ pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     door: &Door,
     wire: &mut Wire<S>,
     startup: &Startup,
-    (peer, is_encrypted): (std::net::IpAddr, bool),
+    (peer, is_encrypted): &(Peer, bool),
 ) -> Result<(Session, Cancel), Stop> {
     let version = version(wire, startup)?;
     let parameter = |name: &str| startup.parameters.get(name).map(String::as_str);
     let user = parameter("user").unwrap_or_default();
-    let principal = prove(door, wire, user, peer).await?;
+    let principal = match &peer.certificate {
+        Some(certificate) => certified(door, user, certificate).await?,
+        None => prove(door, wire, user, peer.address).await?,
+    };
     let database = parameter("database").filter(|name| !name.is_empty()).unwrap_or(user);
     let purpose = purpose(door, &principal, user, database)?;
-    let mut settings = Settings::new(user, is_encrypted);
+    let mut settings = Settings::new(user, *is_encrypted);
     for (name, value) in &startup.parameters {
         match name.as_str() {
             "user" | "database" | "replication" => {}
@@ -85,6 +90,21 @@ fn version<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(newest)
 }
 
+/// The principal whom a certificate names, if the client says that it is that one. Such a client is
+/// asked for nothing more.
+async fn certified(door: &Door, user: &str, certificate: &Certificate) -> Result<Principal, Stop> {
+    let name = certificate.name.as_ref().filter(|name| name.as_str() == user);
+    let found = match name {
+        Some(name) => door.gateway.authenticator.principal(name).await,
+        None => Ok(None),
+    };
+    found.map_err(|error| PgError::of(&error).fatal())?.ok_or_else(|| {
+        let text = "certificate authentication failed";
+        let hint = "connect as the user whose name is the common name of the certificate";
+        PgError::new("28000", text).with_hint(hint).fatal().into()
+    })
+}
+
 /// Has the client prove the secret of a name, by SCRAM-SHA-256
 /// ([RFC 7677](https://www.rfc-editor.org/rfc/rfc7677)).
 ///
@@ -95,7 +115,7 @@ async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
     user: &str,
     peer: std::net::IpAddr,
 ) -> Result<Principal, Stop> {
-    if !door.attempts.may_try(user, peer) {
+    if door.attempts.wait(Some(user), peer).is_some() {
         let text = "too many failed logins; try again in a minute";
         return Err(PgError::new("53300", text).fatal().into());
     }
@@ -141,7 +161,7 @@ async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(principal)
         }
         _ => {
-            door.attempts.failed(user, peer);
+            door.attempts.failed(Some(user), peer);
             tracing::warn!(%peer, "a login failed");
             Err(PgError::new("28P01", "password authentication failed").fatal().into())
         }

@@ -52,7 +52,8 @@ impl PolicySet {
             table: dataset.table.as_str().to_owned(),
             jurisdiction: dataset.jurisdiction.clone(),
         });
-        let answer = self.leaf(purpose).and_then(|node| Ok((node, asking.usage()?)));
+        let answer =
+            self.open_leaf(principal, purpose).and_then(|node| Ok((node, asking.usage()?)));
         let (node, answer) = match answer {
             Ok(found) => found,
             Err(denial) => return Evaluation { usage: Arc::from([]), outcome: Err(denial) },

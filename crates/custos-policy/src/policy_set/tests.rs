@@ -58,7 +58,7 @@ fn load(files: &PolicyFiles) -> PolicySet {
 
 fn principal(roles: &[&str]) -> Principal {
     let roles = roles.iter().map(|&role| role.to_owned()).collect();
-    Principal { id: "sam".parse().unwrap(), roles }
+    Principal::new("sam".parse().unwrap(), roles)
 }
 
 fn purpose(key: &str) -> Purpose {
@@ -573,5 +573,44 @@ proptest! {
                 prop_assert!(rank(before) <= rank(after), "{rule}");
             }
         }
+    }
+}
+
+#[test]
+fn who_is_confined_to_purposes_does_nothing_else() {
+    let free = principal(&["officer", "analyst"]);
+    let confined = |purposes: &[&str]| Principal {
+        purposes: Some(purposes.iter().map(|key| purpose(key)).collect()),
+        ..free.clone()
+    };
+    let (analytics, claims) = (purpose("analytics"), purpose("legal_claims"));
+    let analyst = confined(&["analytics"]);
+    let kept_out = Err(Denial { reason: DenialReason::PurposeNotAllowed, rule: None });
+    assert_eq!(SHIPPED.may_use(&free, &claims), Ok(()));
+    assert_eq!(SHIPPED.may_use(&analyst, &claims), kept_out);
+    assert_eq!(SHIPPED.may_use(&analyst, &analytics), Ok(()));
+    let read = |who, purpose| SHIPPED.decide(who, purpose, &orders(), NOW);
+    assert!(matches!(read(&free, &claims), Decision::Permit(_)));
+    let Decision::Deny(denial) = read(&analyst, &claims) else { panic!("it is kept out") };
+    assert_eq!(kept_out, Err(denial));
+    assert!(matches!(read(&analyst, &analytics), Decision::Permit(_)));
+
+    assert_eq!(SHIPPED.default_purpose(&free), Some(&claims));
+    assert_eq!(SHIPPED.default_purpose(&analyst), Some(&analytics));
+    assert_eq!(SHIPPED.default_purpose(&confined(&[])), None);
+
+    // What is no purpose of anybody's is for no purpose at all.
+    assert_eq!(SHIPPED.permits(&free, Right::Erase, None), Ok(()));
+    let denial = SHIPPED.permits(&confined(&["legal_claims"]), Right::Erase, None).unwrap_err();
+    assert_eq!(denial.reason, DenialReason::RightNotHeld);
+
+    // A purpose above others stands for them, and opens nothing that roles do not.
+    let below = purpose("marketing.advertising.first_party");
+    assert!(confined(&["marketing"]).is_open_to(&below));
+    assert!(!confined(&["market", "marketing.advertising.first_party.x"]).is_open_to(&below));
+    let everything: Vec<&str> = SHIPPED.leaves().map(|leaf| leaf.key.as_str()).collect();
+    for leaf in SHIPPED.leaves() {
+        let same = SHIPPED.may_use(&confined(&everything), &leaf.key);
+        assert_eq!(same, SHIPPED.may_use(&free, &leaf.key), "{}", leaf.key);
     }
 }

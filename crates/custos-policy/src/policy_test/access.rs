@@ -170,7 +170,7 @@ impl Reporter<'_> {
         present(kind != Some(None) && right != Some(None))?;
         Some(Test {
             name: name?.to_owned(),
-            principal: Principal { id: "tester".parse().ok()?, roles: vec![role?.to_owned()] },
+            principal: Principal::new("tester".parse().ok()?, vec![role?.to_owned()]),
             purpose: purpose.flatten(),
             category: category.flatten(),
             kind: kind.flatten(),

@@ -28,7 +28,7 @@ pub(super) fn purposes(
     let mut facts = Facts::new();
     if let Some(node) = section.field("role") {
         let role = reporter.text(node)?.to_owned();
-        let principal = Principal { id: "tester".parse().ok()?, roles: vec![role] };
+        let principal = Principal::new("tester".parse().ok()?, vec![role]);
         let default = policies.default_purpose(&principal);
         facts.insert("default_purpose", or_none(default));
     }

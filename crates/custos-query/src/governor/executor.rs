@@ -112,6 +112,10 @@ impl Executor {
         error: &QueryError,
     ) -> Result<(), QueryError> {
         self.tally.refused(error);
+        // Nothing was asked of the policies, and a flood is not to fill the log.
+        if matches!(error, QueryError::TooFast { .. }) {
+            return Ok(());
+        }
         let detail = BTreeMap::from([("error".to_owned(), error.to_string())]);
         let entry = Entry {
             at: self.clock.now(),

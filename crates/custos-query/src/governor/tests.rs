@@ -239,7 +239,7 @@ impl World {
 
 /// Somebody of this role.
 pub(crate) fn principal(role: &str) -> Principal {
-    Principal { id: role.parse().unwrap(), roles: vec![role.to_owned()] }
+    Principal::new(role.parse().unwrap(), vec![role.to_owned()])
 }
 
 fn spec() -> TableSpec {

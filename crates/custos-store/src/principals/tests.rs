@@ -33,7 +33,10 @@ async fn a_principal_is_known_by_name_and_secret_until_it_is_revoked(home: Home)
     assert_eq!(other.principal_by_secret(&[2; 32]).await.unwrap(), None);
     let login = other.scram_login(&ana.name).await.unwrap().unwrap();
     assert_eq!(login, (stored(&ana, None), vec![1; 60]));
+    assert!(!other.was_revoked(&ana.name).await.unwrap());
+    assert!(!other.was_revoked(&"bo".parse().unwrap()).await.unwrap());
     assert!(store.revoke_principal(&ana.name, at(7)).await.unwrap());
+    assert!(other.was_revoked(&ana.name).await.unwrap());
     assert!(!store.revoke_principal(&ana.name, at(8)).await.unwrap());
     assert_eq!(other.principal(&ana.name).await.unwrap(), None);
     assert_eq!(other.principal_by_secret(&[1; 32]).await.unwrap(), None);
@@ -52,6 +55,7 @@ async fn names_and_secrets_belong_to_one_principal(home: Home) {
     let error = store.add_principal(&principal("ana", 1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "a revoked secret stays revoked");
     store.add_principal(&principal("ana", 3)).await.unwrap();
+    assert!(!store.was_revoked(&"ana".parse().unwrap()).await.unwrap());
     let names = [stored(&principal("ana", 1), Some(at(5))), stored(&principal("ana", 3), None)];
     assert_eq!(store.principals().await.unwrap(), names);
 }

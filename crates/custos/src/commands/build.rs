@@ -12,7 +12,7 @@ use crate::output;
 pub(super) async fn run(installation: &Installation, args: &BuildArgs) -> Result<(), Failure> {
     let principal = match &args.principal {
         Some(name) => installation.principal(name).await?,
-        None => Principal { id: "custos.build".parse()?, roles: vec!["analyst".to_owned()] },
+        None => Principal::new("custos.build".parse()?, vec!["analyst".to_owned()]),
     };
     let purpose = super::sql::purpose_of(installation, &principal, args.purpose.as_ref())?;
     let engine = installation.engine().await?;

@@ -39,6 +39,11 @@ pub(crate) async fn add(
     name: &PrincipalId,
     roles: &[String],
 ) -> Result<String, Failure> {
+    if name.is_of_provider() {
+        let message = "a name that begins with `oidc:` is that of a token's bearer";
+        return Err(Failure::new(ErrorKind::Invalid, message)
+            .with_hint("leave `oidc:` out; the provider gives its bearers access"));
+    }
     let known: Vec<&str> = installation.policy.roles().collect();
     if let Some(unknown) = roles.iter().find(|role| !known.contains(&role.as_str())) {
         let message = format!("`{unknown}` is not a role of the policies");
@@ -65,7 +70,13 @@ pub(crate) async fn add(
 
 async fn revoke(installation: &Installation, name: &PrincipalId) -> Result<(), Failure> {
     if !installation.store.revoke_principal(name, installation.clock.now()).await? {
-        return Err(Failure::new(ErrorKind::NotFound, "there is no such principal"));
+        let failure = Failure::new(ErrorKind::NotFound, "there is no such principal");
+        return Err(match name.is_of_provider() {
+            true => failure.with_hint(
+                "to shut out a token's bearer, add a principal of the name behind `oidc:` and revoke it",
+            ),
+            false => failure,
+        });
     }
     record(installation, Action::PrincipalRevoked, name, "").await?;
     output::note(format!("{name} has no access any more"));

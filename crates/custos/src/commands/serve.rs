@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use custos_core::PrincipalId;
+use custos_core::{ErrorKind, PrincipalId};
 use custos_erasure::ErasureService;
-use custos_gateway::{Gateway, Metrics};
+use custos_gateway::{Gateway, Metrics, OidcProvider, OidcSettings};
 use custos_ingest::Compactor;
 use custos_policy::Principal;
 use tokio::net::TcpListener;
@@ -38,6 +38,8 @@ const WORKER: &str = "custos.worker";
 pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     let engine = installation.engine().await?;
     let exports = Arc::new(installation.exports());
+    let config = &installation.config.server;
+    let oidc = config.oidc.clone().map(|settings| provider(installation, settings)).transpose()?;
     let gateway = Gateway {
         metrics: Arc::new(Metrics::new(engine.executor.tally())),
         governor: engine.governor,
@@ -48,11 +50,11 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
             installation.store.clone(),
             Arc::clone(&installation.keys),
         )),
+        oidc,
         attempts: Arc::default(),
         audit: Arc::clone(&installation.audit),
         clock: Arc::clone(&installation.clock),
     };
-    let config = &installation.config.server;
     let encryption = config.tls.as_ref().map(tls::encryption).transpose()?.unwrap_or_default();
     let http = TcpListener::bind(config.http).await?;
     output::note(format!("serving http://{}", http.local_addr()?));
@@ -63,17 +65,18 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     let mut doors = JoinSet::new();
     if let Some(listener) = postgres {
         output::note(format!("serving postgres://{}", listener.local_addr()?));
-        let gateway = gateway.clone();
+        let (gateway, encryption) = (gateway.clone(), encryption.clone());
         doors.spawn(custos_gateway::serve_postgres(listener, gateway, encryption, ended()));
     }
     if let Some(address) = config.flight {
         let listener = TcpListener::bind(address).await?;
         output::note(format!("serving grpc://{}", listener.local_addr()?));
-        doors.spawn(custos_gateway::serve_flight(listener, gateway.clone(), ended()));
+        let (gateway, encryption) = (gateway.clone(), encryption.clone());
+        doors.spawn(custos_gateway::serve_flight(listener, gateway, encryption, ended()));
     }
     let erasure = Arc::clone(&gateway.erasure);
     let executor = Arc::clone(&gateway.executor);
-    doors.spawn(custos_gateway::serve(http, gateway, ended()));
+    doors.spawn(custos_gateway::serve(http, gateway, encryption, ended()));
     let compactor = installation.compactor();
     let all = async {
         while let Some(door) = doors.join_next().await {
@@ -92,9 +95,20 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     served
 }
 
+/// Whose tokens are accepted.
+fn provider(
+    installation: &Installation,
+    settings: OidcSettings,
+) -> Result<Arc<OidcProvider>, Failure> {
+    let provider = OidcProvider::new(settings, Arc::clone(&installation.clock));
+    provider.map(Arc::new).map_err(|problem| {
+        Failure::new(ErrorKind::Invalid, format!("server.oidc.issuer: {problem}"))
+    })
+}
+
 /// Goes on with verified requests, those that a crash or a lost client left included.
 async fn work(erasure: &ErasureService, id: PrincipalId) -> Infallible {
-    let worker = Principal { id, roles: vec!["officer".to_owned()] };
+    let worker = Principal::new(id, vec!["officer".to_owned()]);
     loop {
         if let Err(error) = erasure.work(&worker).await {
             tracing::error!(%error, "a request could not be worked on");

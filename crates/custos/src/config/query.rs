@@ -15,6 +15,7 @@ pub(super) const VARIABLES: [&str; 12] = [
     "CUSTOS_QUERY_PRINCIPAL_SPILL",
     "CUSTOS_QUERY_PRINCIPAL_MEMORY",
     "CUSTOS_QUERY_PRINCIPAL_STATEMENTS",
+    "CUSTOS_QUERY_PRINCIPAL_STATEMENTS_PER_MINUTE",
     "CUSTOS_QUERY_STATEMENT_SPILL",
     "CUSTOS_QUERY_STATEMENT_MEMORY",
     "CUSTOS_QUERY_STATEMENT_SECONDS",
@@ -33,6 +34,7 @@ pub(super) struct RawQuery {
     principal_spill: Option<Amount>,
     principal_memory: Option<Amount>,
     principal_statements: Option<Amount>,
+    principal_statements_per_minute: Option<Amount>,
     statement_spill: Option<Amount>,
     statement_memory: Option<Amount>,
     statement_seconds: Option<Amount>,
@@ -62,12 +64,19 @@ impl RawQuery {
         let mut limits = Limits::with_spill_in(spill);
         let mut seconds = limits.statement_time.as_secs();
         let mut statements = limits.principal_statements as u64;
+        let mut per_minute = 0;
         let settings = [
             ("spill_space", self.spill_space, bytes as Parse, &mut limits.spill_bytes),
             ("memory", self.memory, bytes, &mut limits.memory_bytes),
             ("principal_spill", self.principal_spill, bytes, &mut limits.principal_spill_bytes),
             ("principal_memory", self.principal_memory, bytes, &mut limits.principal_memory_bytes),
             ("principal_statements", self.principal_statements, number, &mut statements),
+            (
+                "principal_statements_per_minute",
+                self.principal_statements_per_minute,
+                number,
+                &mut per_minute,
+            ),
             ("statement_spill", self.statement_spill, bytes, &mut limits.statement_spill_bytes),
             ("statement_memory", self.statement_memory, bytes, &mut limits.statement_memory_bytes),
             ("statement_seconds", self.statement_seconds, number, &mut seconds),
@@ -93,6 +102,9 @@ impl RawQuery {
         }
         limits.statement_time = Duration::from_secs(seconds);
         limits.principal_statements = usize::try_from(statements).unwrap_or(usize::MAX);
+        let per_minute = (per_minute > 0).then_some(per_minute);
+        limits.principal_statements_per_minute =
+            per_minute.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         limits
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use custos_gateway::OidcSettings;
 use serde::Deserialize;
 
 /// Where HTTP is served unless said otherwise.
@@ -19,13 +20,19 @@ const FLIGHT: &str = "127.0.0.1:32010";
 const OFF: &str = "off";
 
 /// The settings of this section in the environment.
-pub(super) const VARIABLES: [&str; 6] = [
+pub(super) const VARIABLES: [&str; 12] = [
     "CUSTOS_SERVER_HTTP",
     "CUSTOS_SERVER_POSTGRES",
     "CUSTOS_SERVER_FLIGHT",
     "CUSTOS_SERVER_TLS_CERTIFICATE",
     "CUSTOS_SERVER_TLS_KEY",
     "CUSTOS_SERVER_TLS_REQUIRED",
+    "CUSTOS_SERVER_TLS_CLIENT_CA",
+    "CUSTOS_SERVER_OIDC_ISSUER",
+    "CUSTOS_SERVER_OIDC_AUDIENCE",
+    "CUSTOS_SERVER_OIDC_NAME_CLAIM",
+    "CUSTOS_SERVER_OIDC_ROLES_CLAIM",
+    "CUSTOS_SERVER_OIDC_PURPOSES_CLAIM",
 ];
 
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +44,18 @@ pub(super) struct RawServer {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_required: Option<bool>,
+    tls_client_ca: Option<PathBuf>,
+    oidc: RawOidc,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawOidc {
+    issuer: Option<String>,
+    audience: Option<String>,
+    name_claim: Option<String>,
+    roles_claim: Option<String>,
+    purposes_claim: Option<String>,
 }
 
 /// Where clients are served.
@@ -49,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) flight: Option<SocketAddr>,
     /// What connections are encrypted with, if they are.
     pub(crate) tls: Option<Tls>,
+    /// Whose tokens are accepted, if any are.
+    pub(crate) oidc: Option<OidcSettings>,
 }
 
 /// A certificate with its key, in PEM.
@@ -58,6 +79,8 @@ pub(crate) struct Tls {
     pub(crate) key: PathBuf,
     /// Whether clients that do not encrypt are turned away.
     pub(crate) is_required: bool,
+    /// Who signs certificates that clients log in with, if they can.
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 impl RawServer {
@@ -90,21 +113,51 @@ impl RawServer {
             }
         };
         let certificate = path("CUSTOS_SERVER_TLS_CERTIFICATE", self.tls_certificate);
+        let client_ca = path("CUSTOS_SERVER_TLS_CLIENT_CA", self.tls_client_ca);
         let tls = match (certificate, path("CUSTOS_SERVER_TLS_KEY", self.tls_key)) {
-            (Some(certificate), Some(key)) => Some(Tls { certificate, key, is_required }),
-            (None, None) if !is_required => None,
+            (Some(certificate), Some(key)) => {
+                Some(Tls { certificate, key, is_required, client_ca })
+            }
+            (None, None) if !is_required && client_ca.is_none() => None,
             _ => {
                 let needed = "server.tls_certificate and server.tls_key are needed, both of them";
                 problems.push(needed.to_owned());
                 None
             }
         };
-        let (http, clear) = (http?, [http, flight].into_iter().flatten());
-        if is_required && clear.into_iter().any(|address| !address.ip().is_loopback()) {
-            let only = "server.tls_required: HTTP and Flight SQL are served in clear, and so on loopback only";
-            problems.push(only.to_owned());
+        let oidc = self.oidc.resolve(environment, problems);
+        Some(Server { http: http?, postgres, flight, tls, oidc })
+    }
+}
+
+impl RawOidc {
+    fn resolve(
+        self,
+        environment: &BTreeMap<String, String>,
+        problems: &mut Vec<String>,
+    ) -> Option<OidcSettings> {
+        let set = |name: &str, written: Option<String>| {
+            let set = environment.get(&format!("CUSTOS_SERVER_OIDC_{name}")).cloned().or(written);
+            set.filter(|text| !text.is_empty())
+        };
+        let name = set("NAME_CLAIM", self.name_claim);
+        let roles = set("ROLES_CLAIM", self.roles_claim);
+        let purposes = set("PURPOSES_CLAIM", self.purposes_claim);
+        match (set("ISSUER", self.issuer), set("AUDIENCE", self.audience)) {
+            (Some(issuer), Some(audience)) => Some(OidcSettings {
+                issuer,
+                audience,
+                name_claim: name.unwrap_or_else(|| "sub".to_owned()),
+                roles_claim: roles.unwrap_or_else(|| "roles".to_owned()),
+                purposes_claim: purposes,
+            }),
+            (None, None) if name.is_none() && roles.is_none() && purposes.is_none() => None,
+            _ => {
+                problems
+                    .push("server.oidc: issuer and audience are needed, both of them".to_owned());
+                None
+            }
         }
-        Some(Server { http, postgres, flight, tls })
     }
 }
 

@@ -117,7 +117,7 @@ impl World {
 impl Engine {
     /// Asks as an officer, and returns the rows.
     pub(crate) async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        let officer = Principal { id: "officer".parse()?, roles: vec!["officer".to_owned()] };
+        let officer = Principal::new("officer".parse()?, vec!["officer".to_owned()]);
         let governed = self.governor.govern(sql, &officer, &PURPOSE.parse()?).await?;
         Ok(self.executor.run(governed).await?.try_collect().await?)
     }
