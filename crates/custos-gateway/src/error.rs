@@ -2,6 +2,7 @@
 
 use custos_core::{Classify, ErrorKind};
 use custos_erasure::{SubjectRefError, UnknownLevel};
+use custos_query::UnknownProfilePart;
 
 /// A request that the door turns away. No text repeats what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,15 @@ pub(crate) enum RequestError {
     /// A column's type has no form in JSON.
     #[error("a column of the answer has a type that JSON cannot carry")]
     NotJson,
+    /// The address holds no text.
+    #[error("the address does not say who is meant")]
+    BadProfileAddress,
+    /// A parameter of a profile is not one, or too large.
+    #[error("the address has a parameter that a profile does not have, or that is out of range")]
+    BadProfileParameter,
+    /// No part of a profile.
+    #[error(transparent)]
+    BadProfilePart(UnknownProfilePart),
     /// The address holds no request id.
     #[error("the address does not hold the id of a request")]
     BadRequestId,
@@ -74,6 +84,9 @@ impl Classify for RequestError {
             | Self::BadSqlParameter
             | Self::NoPurpose
             | Self::BadPurpose
+            | Self::BadProfileAddress
+            | Self::BadProfileParameter
+            | Self::BadProfilePart(_)
             | Self::BadRequestId
             | Self::BadSubject(_)
             | Self::NobodyVerified
@@ -99,6 +112,13 @@ impl Classify for RequestError {
             Self::NotJson => "cast the column to a type such as VARCHAR",
             Self::UnknownRequestType => "the type that is handled is `erasure`",
             Self::BadSubject(error) => return error.hint(),
+            Self::BadProfilePart(error) => return error.hint(),
+            Self::BadProfileAddress => {
+                "ask for `/v1/profiles/TYPE:VALUE`, percent-encoded, such as `email:ana%40example.com`"
+            }
+            Self::BadProfileParameter => {
+                "parameters are `limit`, up to 100, and `include`, with names of parts and commas between"
+            }
             Self::NobodyVerified => "name who made sure that the person is who they say",
             Self::NoSuchAddress
             | Self::BodyTooLarge

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `POST /v1/sql` | runs a statement for a purpose and streams its rows as JSON |
 //! | `GET /v1/policy/explain?sql=..` | says which rules and purposes decide what a statement sees |
+//! | `GET /v1/profiles/{type}:{value}` | shows what may be seen of one person |
 //! | `POST /v1/keys/unwrap` | gives out the key of an export, to read it elsewhere |
 //! | `POST /v1/privacy/requests` | receives a request for erasure |
 //! | `GET /v1/privacy/requests/{id}` | shows a request |
@@ -38,6 +39,7 @@ mod keys;
 mod observe;
 mod postgres;
 mod privacy;
+mod profiles;
 mod serve;
 mod sql;
 mod tasks;

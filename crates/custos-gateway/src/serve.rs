@@ -17,7 +17,7 @@ use crate::gateway::{App, Gateway};
 use crate::observe::observe;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
-use crate::{health, keys, privacy, sql};
+use crate::{health, keys, privacy, profiles, sql};
 
 /// Longest body with a statement.
 const SQL_BODY_BYTES_MAX: usize = 512 * 1024;
@@ -81,6 +81,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/v1/sql", sql)
         .route("/v1/policy/explain", get(sql::explain))
+        .route("/v1/profiles/{subject}", get(profiles::show))
         .route("/v1/keys/unwrap", key)
         .merge(privacy)
         .fallback(nothing_here);

@@ -39,6 +39,7 @@ mod person_ids;
 pub mod pg_type;
 mod population;
 mod principal_share;
+mod profiles;
 mod pruning;
 mod question;
 mod resources;
@@ -64,6 +65,10 @@ pub use governor::{Catalog, Executor, Governed, Governor, View};
 pub use limits::Limits;
 pub use pg_type::PgType;
 pub use population::{Asked, Epochs, Population, Visibility};
+pub use profiles::{
+    ConsentRecord, Lookup, Profile, ProfileConsent, ProfilePart, ProfileParts, Profiles,
+    UnknownProfilePart,
+};
 pub use question::{Description, Question};
 pub use row_stream::RowStream;
 pub use session::Session;

@@ -19,6 +19,7 @@ use crate::{Limits, QueryError};
 pub(crate) struct Resources {
     limits: Arc<Limits>,
     principals: PrincipalShares,
+    space: Arc<Budget>,
     #[cfg(test)]
     taken: [Arc<Budget>; 2],
 }
@@ -34,13 +35,19 @@ impl Resources {
         Ok(Self {
             #[cfg(test)]
             taken: [Arc::clone(&memory), Arc::clone(&space)],
-            principals: PrincipalShares::new(Arc::clone(&limits), memory, space),
+            principals: PrincipalShares::new(Arc::clone(&limits), memory, Arc::clone(&space)),
+            space,
             limits,
         })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The temporary space of all.
+    pub(crate) const fn space(&self) -> &Arc<Budget> {
+        &self.space
     }
 
     /// What one statement of a principal runs with, once it is its turn.

@@ -31,7 +31,9 @@ const WORKER: &str = "custos.worker";
 pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     let engine = installation.engine().await?;
     let exports = Arc::new(installation.exports());
+    let profiles = Arc::new(installation.profiles(&engine).await?);
     let gateway = Gateway {
+        profiles: Arc::clone(&profiles),
         governor: engine.governor,
         executor: engine.executor,
         exports,
@@ -77,6 +79,7 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         served = all => served,
         never = work(&erasure, WORKER.parse()?) => match never {},
         never = sort(&compactor) => match never {},
+        never = profiles.keep() => match never {},
     };
     // Not before all doors are shut: it ends what is left of statements, and records that.
     executor.close().await;
