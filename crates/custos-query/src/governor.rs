@@ -35,6 +35,7 @@ use self::explain::PolicyAnswer;
 use crate::catalogue::{PostgresTypes, Reads, Shipped};
 use crate::labels::Labels;
 use crate::mutants::{self, Mutant};
+use crate::others_named::OthersNamed;
 use crate::person_ids::PersonIds;
 use crate::population::Visibility;
 use crate::resources::{Resources, Statement as Lent};
@@ -130,10 +131,19 @@ pub struct Governed<P> {
     planned: Planned<P>,
     lent: Lent,
     subjects: Option<Arc<SubjectsRead>>,
-    /// The state of consent that it runs on, if its rows are not for a caller.
-    prepares: Option<Arc<Visibility>>,
+    /// What it runs on, if its rows are not for a caller.
+    prepares: Option<Preparing>,
     principal: Principal,
     purpose: Purpose,
+}
+
+/// What rows that are kept are made on.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparing {
+    /// The state of consent.
+    pub(crate) visibility: Arc<Visibility>,
+    /// Told whether rows name others than whom they are about.
+    pub(crate) others: Arc<OthersNamed>,
 }
 
 /// A plan, and what is to be done with it.
@@ -188,9 +198,11 @@ impl<P> Governed<P> {
     }
 
     /// Has it run on this state of consent and without the limits of answers: for rows that are kept
-    /// and that nobody gets before the state of consent as of then was asked.
-    pub(crate) fn prepare(&mut self, visibility: Arc<Visibility>) {
-        self.prepares = Some(visibility);
+    /// and that nobody gets before the state of consent as of then was asked. Somebody may wait for
+    /// a statement and nobody does for this, so it takes one processor.
+    pub(crate) fn prepare(&mut self, on: Preparing) {
+        self.prepares = Some(on);
+        self.planned.state.config_mut().options_mut().execution.target_partitions = 1;
     }
 
     /// How long it may take.

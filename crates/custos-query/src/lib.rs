@@ -35,6 +35,7 @@ pub mod mutants;
 #[cfg(not(feature = "mutants"))]
 mod mutants;
 mod newest_rows;
+mod others_named;
 mod person_ids;
 pub mod pg_type;
 mod population;

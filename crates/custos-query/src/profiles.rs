@@ -120,7 +120,7 @@ pub struct ConsentRecord {
 
 /// Rows in readiness for all who see the same.
 struct Ready {
-    /// One of them.
+    /// The one of them who asked last.
     principal: Principal,
     sight: Arc<Sight>,
     prepared: Option<Arc<Prepared>>,
@@ -313,6 +313,13 @@ impl Profiles {
         parts.extend(unasked.then_some(ProfilePart::Traits));
         let prepared = self.prepared(lookup.principal, sight);
         let prepared = prepared.filter(|prepared| prepared.serves(sight, person));
+        let prepared = match prepared {
+            Some(prepared) if prepared.minds_others() => {
+                let epochs = self.executor.epochs().await?;
+                Some(prepared).filter(|prepared| !prepared.is_outdated(epochs, self.now()))
+            }
+            prepared => prepared,
+        };
         let as_of = prepared.as_ref().map_or_else(|| self.now(), |prepared| prepared.made_at);
         let rows = match prepared {
             Some(prepared) => taken(prepared, person_id, parts, lookup.rows_max).await?,
@@ -372,6 +379,10 @@ impl Profiles {
             return None;
         };
         found.used = Instant::now();
+        // Whoever asked first may have lost their access since.
+        if found.principal != *principal {
+            found.principal = principal.clone();
+        }
         found.prepared.clone()
     }
 

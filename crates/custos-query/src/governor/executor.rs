@@ -198,7 +198,7 @@ impl Executor {
             return Self::execute(governed, governed.planned.state.clone(), over).await;
         }
         let visibility = match &governed.prepares {
-            Some(visibility) => Arc::clone(visibility),
+            Some(preparing) => Arc::clone(&preparing.visibility),
             None => self.visibility().await?,
         };
         let answer = match &governed.planned.wanted {
@@ -207,6 +207,9 @@ impl Executor {
                 state.config_mut().set_extension(visibility);
                 if let Some(subjects) = &governed.subjects {
                     state.config_mut().set_extension(Arc::clone(subjects));
+                }
+                if let Some(preparing) = &governed.prepares {
+                    state.config_mut().set_extension(Arc::clone(&preparing.others));
                 }
                 return Self::execute(governed, state, over).await;
             }

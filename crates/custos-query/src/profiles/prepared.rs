@@ -17,6 +17,8 @@ use super::sight::{Shown, Sight};
 use super::{ProfilePart, Profiles, ROWS_KEPT_MAX};
 use crate::population::{Asked, Epochs, Visibility, VisibleSubjects};
 use crate::QueryError;
+use crate::governor::Preparing;
+use crate::others_named::OthersNamed;
 
 /// What profiles were made from. As long as it is the same they are what statements would answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub(super) struct Prepared {
     visible: Vec<(Asked, Arc<VisibleSubjects>)>,
     /// The subjects in rows that will be too old on the day after.
     aging_out: RoaringBitmap,
+    /// The state of consent that they were made on, if rows name others than whom they are about:
+    /// then they are good only as long as nobody says anything.
+    on: Option<Arc<Visibility>>,
 }
 
 impl Prepared {
@@ -54,9 +59,11 @@ impl Prepared {
         let origin = profiles.origin(sight).await?;
         let subject_max = profiles.index().await?.subject_max();
         let visibility = profiles.executor().visibility().await?;
+        let others = Arc::<OthersNamed>::default();
+        let on = Preparing { visibility: Arc::clone(&visibility), others: Arc::clone(&others) };
         let mut shelves = BTreeMap::new();
         for part in &sight.parts {
-            let shelf = shelve(profiles, *part, (principal, sight), &visibility).await?;
+            let shelf = shelve(profiles, *part, (principal, sight), on.clone()).await?;
             shelves.insert(*part, Arc::new(shelf));
         }
         let visible =
@@ -73,12 +80,23 @@ impl Prepared {
             persons: Arc::clone(&visibility.persons),
             visible: sight.asked.iter().map(visible).collect(),
             aging_out: aging_out.await?,
+            on: others.any().then_some(visibility),
             shelves,
         };
         let bytes: u64 = prepared.shelves.values().map(|shelf| shelf.bytes()).sum();
         let seconds = began.elapsed().as_secs();
         tracing::info!(purpose = %sight.purpose, bytes, seconds, "profiles are in readiness");
         Ok(prepared)
+    }
+
+    /// Whether it matters what anybody says, and not the person alone.
+    pub(super) const fn minds_others(&self) -> bool {
+        self.on.is_some()
+    }
+
+    /// Whether anybody said something since, or was erased, or found to be somebody else.
+    pub(super) fn is_outdated(&self, (epochs, persons): (Epochs, u64), now: Timestamp) -> bool {
+        self.on.as_ref().is_some_and(|on| !on.is_current(epochs, persons, now))
     }
 
     /// Whether what was prepared of a person is what a statement would answer now, but for what
@@ -132,12 +150,12 @@ async fn shelve(
     profiles: &Profiles,
     part: ProfilePart,
     (principal, sight): (&Principal, &Sight),
-    visibility: &Arc<Visibility>,
+    on: Preparing,
 ) -> Result<Shelf, QueryError> {
     let sql = part.sql_of_all(ROWS_KEPT_MAX).ok_or(QueryError::Internal)?;
     let governor = profiles.governor();
     let mut governed = governor.govern(&sql, principal, &sight.purpose).await?;
-    governed.prepare(Arc::clone(visibility));
+    governed.prepare(on);
     let mut rows = profiles.executor().run(governed).await?;
     let kept: Vec<usize> = (0..rows.schema().fields().len())
         .filter(|at| rows.schema().field(*at).name() != PLACE)

@@ -23,7 +23,7 @@ use crate::{Catalog, Epochs, GovernedSource, Limits, Population, View};
 const SERVICE: &str = "essential.service";
 const DAY: u64 = 86_400;
 
-/// Noon of a day on which some order is five years old, less a day.
+/// Noon of the last day on which some order is not five years old.
 const NOW: &str = "2026-06-15T12:00:00Z";
 
 /// What people said, and who was erased.
@@ -106,7 +106,7 @@ const HELD: [Held<'_>; 8] = [
 ];
 
 const ORDERS: [Order<'_>; 6] = [
-    (1, "a1", "2021-06-15T08:00:00Z"),
+    (1, "a1", "2021-06-16T08:00:00Z"),
     (1, "a2", "2026-01-01T08:00:00Z"),
     (2, "a3", "2026-02-01T08:00:00Z"),
     (3, "b1", "2026-03-01T08:00:00Z"),
@@ -116,6 +116,11 @@ const ORDERS: [Order<'_>; 6] = [
 
 impl Shop {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With further published tables over the orders.
+    async fn with(views: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("spill")).unwrap();
         let ring = LocalKeyRing::create(&folder.path().join("keys"), None).unwrap();
@@ -142,7 +147,7 @@ impl Shop {
         let governor = Arc::new(
             Governor::new(
                 Arc::clone(&policy),
-                catalog(&identifiers, &orders),
+                catalog(&identifiers, &orders, views),
                 Arc::clone(&keys),
                 Arc::<FakeClock>::clone(&clock),
                 Limits::with_spill_in(folder.path().join("spill")),
@@ -195,6 +200,8 @@ impl Shop {
         let times = orders.iter().map(|order| at(order.2));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(orders.iter().map(|order| i64::from(order.0)))),
+            // Ana's first account sent everybody.
+            Arc::new(Int64Array::from(vec![1; orders.len()])),
             Arc::new(StringArray::from_iter_values(orders.iter().map(|order| order.1))),
             Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")),
         ];
@@ -270,6 +277,7 @@ async fn append(table: &Table, rows: &RecordBatch) {
 fn orders_spec() -> TableSpec {
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let columns = vec![
+        ColumnSpec::technical("_rid_referrer", DataType::Int64, ColumnRole::SecondarySubject),
         ColumnSpec::value("order_id", DataType::Utf8, KeyClass::Fact),
         ColumnSpec::value("ordered_at", time, KeyClass::Core),
     ];
@@ -283,7 +291,7 @@ fn column(name: &str, category: Option<&str>, class: KeyClass) -> DatasetColumn 
     DatasetColumn { name: name.to_owned(), category, kind: None, class }
 }
 
-fn catalog(identifiers: &Table, orders: &Table) -> Catalog {
+fn catalog(identifiers: &Table, orders: &Table, more: &[(&str, &str)]) -> Catalog {
     let purposes: Vec<Purpose> =
         vec![SERVICE.parse().unwrap(), "legal_claims".parse().unwrap(), "functional".parse().unwrap()];
     let dataset = |table: &Table, columns, event_time: Option<&str>| Dataset {
@@ -312,7 +320,7 @@ fn catalog(identifiers: &Table, orders: &Table) -> Catalog {
         views: views.iter().map(|view| (*view).to_owned()).collect(),
         tables: tables.iter().map(|table| table.name().clone()).collect(),
     };
-    Catalog {
+    let mut catalog = Catalog {
         sources: BTreeMap::from([
             (identifiers.name().clone(), Arc::new(vault)),
             (orders.name().clone(), Arc::new(landed)),
@@ -345,7 +353,10 @@ fn catalog(identifiers: &Table, orders: &Table) -> Catalog {
                 ),
             ),
         ]),
-    }
+    };
+    let more = more.iter().map(|(name, sql)| ((*name).to_owned(), view(sql, &[], &[orders])));
+    catalog.views.extend(more);
+    catalog
 }
 
 /// All of a profile but when it is of, as text.
@@ -412,7 +423,7 @@ async fn whoever_may_not_be_shown_is_unknown_from_the_next_lookup_on() {
     // Others are still in readiness, and those whom the law wants shown are.
     assert!(shop.orders_of(ANA).await.1);
     let claims = shop.ask("officer", "legal_claims", BO).await.unwrap();
-    assert_eq!(claims.consent.unwrap().state, "restricted");
+    assert_eq!(claims.consent.unwrap().basis, "legal_obligation");
 
     shop.people.say(3, ConsentStatus::Given, "2026-06-02T00:00:00Z");
     assert!(shop.orders_of(BO).await.1);
@@ -479,6 +490,24 @@ async fn people_who_are_found_to_be_one_have_one_profile() {
     shop.people.say(1, ConsentStatus::Given, "2026-06-02T00:00:00Z");
     shop.prepare().await;
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a3", "a2"]), true));
+}
+
+#[tokio::test]
+async fn where_rows_name_others_it_matters_what_those_say() {
+    let naming = "select distinct person_id, cast(person_id_referrer as varchar) as segment \
+                  from landing.pos_orders";
+    let shop = Shop::with(&[("segments", naming)]).await;
+    shop.prepare().await;
+    assert!(shop.orders_of(BO).await.1);
+    let sent_by = |profile: Profile| {
+        let rows = profile.parts[&ProfilePart::Segments].column(0).as_string::<i32>().clone();
+        rows.iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ana = shop.service(ANA).await.unwrap().person_id.to_string();
+    assert_eq!(sent_by(shop.service(BO).await.unwrap()), [ana]);
+    shop.people.say(1, ConsentStatus::Restricted, "2026-06-01T00:00:00Z");
+    assert_eq!(sent_by(shop.service(BO).await.unwrap()), [""; 0]);
+    assert!(!shop.orders_of(BO).await.1);
 }
 
 #[tokio::test]
