@@ -43,6 +43,8 @@ mod policies;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod real_data;

@@ -12,7 +12,7 @@ use crate::harness::{Custos, program};
 const ANALYTICS: &str = "basis: {default: consent, us: legitimate_interest}";
 
 /// The shipped policies in a folder, with a text of one file replaced.
-fn policies(custos: &Custos, folder: &str, file: &str, [before, after]: [&str; 2]) -> PathBuf {
+pub(crate) fn policies(custos: &Custos, folder: &str, file: &str, [before, after]: [&str; 2]) -> PathBuf {
     let dir = custos.path(folder);
     std::fs::create_dir(&dir).expect("a folder");
     for entry in std::fs::read_dir(workspace_root().join("policies")).expect("policies") {
@@ -35,7 +35,7 @@ fn text(path: &std::path::Path) -> &str {
 }
 
 /// Has the installation use the policies of a folder.
-fn configure(custos: &Custos, dir: &std::path::Path) {
+pub(crate) fn configure(custos: &Custos, dir: &std::path::Path) {
     let config = custos.path("shop/custos.toml");
     let old = std::fs::read_to_string(&config).expect("the configuration");
     let kept: Vec<&str> = old.lines().filter(|line| !line.starts_with("policies = ")).collect();

@@ -10,6 +10,7 @@
 //! Read first: [`Entry`] (what is recorded), [`AuditLog`] (where to) and [`SignedHead`] (what
 //! others can check).
 
+mod appender;
 pub mod conformance;
 mod entry;
 mod error;

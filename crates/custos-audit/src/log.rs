@@ -7,6 +7,7 @@ use custos_keys::SigningKey;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::appender::Appender;
 use crate::tree::{BLOCK_LEAVES, Blocks, Tree};
 use crate::{AuditError, AuditStore, Entry, InclusionProof, SignedHead, TreeHash};
 
@@ -14,12 +15,13 @@ const PAGE_LEAVES: u32 = 4096;
 
 /// The append-only log of one installation; several processes may write it at once.
 ///
-/// Appending costs what the store costs. Heads and proofs need the hashes of all entries: they
+/// Appending costs what the store costs, shared among those who append at the time. Heads and proofs need the hashes of all entries: they
 /// are read once and remembered in blocks, so the first head of a process reads the whole log
 /// and later ones what is new.
 #[derive(Debug)]
 pub struct AuditLog {
     store: Arc<dyn AuditStore>,
+    appender: Arc<Appender>,
     key: SigningKey,
     clock: Arc<dyn Clock>,
     tree: Mutex<Tree>,
@@ -60,7 +62,8 @@ impl ExportedEntry {
 impl AuditLog {
     /// The log in `store`, whose heads are signed with `key` at the time of `clock`.
     pub fn new(store: Arc<dyn AuditStore>, key: SigningKey, clock: Arc<dyn Clock>) -> Self {
-        Self { store, key, clock, tree: Mutex::default() }
+        let appender = Arc::new(Appender::new(Arc::clone(&store)));
+        Self { store, appender, key, clock, tree: Mutex::default() }
     }
 
     /// Appends an entry, durable when it returns; returns its index.
@@ -71,7 +74,7 @@ impl AuditLog {
     /// Appends entries one after the other, all or none; returns the index of the first.
     pub async fn append_all(&self, entries: &[Entry]) -> Result<u64, AuditError> {
         let leaves = entries.iter().map(Entry::to_leaf).collect::<Result<_, _>>()?;
-        Ok(self.store.append(leaves).await?)
+        Ok(self.appender.append(leaves).await?)
     }
 
     /// Signs what the log is now, and keeps the head in the store.

@@ -1,11 +1,12 @@
 //! What kinds of identifiers there are.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataCategory, NameError};
+use crate::{DataCategory, NameError, Rid};
 
 /// What a direct identifier is. Each has a column of its own in `vault.identifiers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -133,5 +134,45 @@ impl Assurance {
             Self::Claimed => "claimed",
             Self::Verified => "verified",
         }
+    }
+}
+
+/// Who is meant by an identifier, out of those who hold it.
+///
+/// Who holds it verified is the person, whoever else claims it. If nobody does, it is those who
+/// claim it and of whom nothing is verified: a claim never leads to somebody known.
+pub fn meant_by(
+    holders: impl IntoIterator<Item = (Rid, Assurance)>,
+    is_known: impl Fn(Rid) -> bool,
+) -> BTreeSet<Rid> {
+    let (mut verified, mut claimed) = (BTreeSet::new(), BTreeSet::new());
+    for (rid, assurance) in holders {
+        match assurance {
+            Assurance::Verified => verified.insert(rid),
+            Assurance::Claimed => claimed.insert(rid),
+        };
+    }
+    if verified.is_empty() {
+        claimed.retain(|rid| !is_known(*rid));
+        return claimed;
+    }
+    verified
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_leads_to_nobody_who_is_known() {
+        let rid = Rid::new;
+        let meant = |holders: &[(u32, Assurance)]| {
+            let holders = holders.iter().map(|(number, assurance)| (rid(*number), *assurance));
+            meant_by(holders, |known| known == rid(9)).into_iter().map(Rid::get).collect::<Vec<_>>()
+        };
+        assert_eq!(meant(&[(1, Assurance::Claimed), (2, Assurance::Verified)]), [2]);
+        assert_eq!(meant(&[(1, Assurance::Claimed), (9, Assurance::Claimed)]), [1]);
+        assert_eq!(meant(&[(9, Assurance::Verified)]), [9]);
+        assert_eq!(meant(&[]), [0_u32; 0]);
     }
 }

@@ -28,7 +28,7 @@ mod timestamp;
 
 pub use classify::{Classify, ErrorKind};
 pub use clock::Clock;
-pub use identifier::{Assurance, IdentifierType, IdentifierTypeError};
+pub use identifier::{Assurance, IdentifierType, IdentifierTypeError, meant_by};
 pub use ids::{BatchId, EpochId, FileId, PersonId, RequestId, Rid};
 pub use invariant::Invariant;
 pub use names::{DataCategory, NameError, PrincipalId, Purpose, SourceId, TableName};

@@ -1,47 +1,31 @@
 //! Who is meant: from an identifier to subjects, and from subjects to what bars their return.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use custos_core::{Assurance, PersonMap, Rid, Timestamp};
-use custos_ingest::{IdentifierHashes, Suppressed, UNLINKED};
-use custos_lake::vault::{IdentifierRow, IndexRow};
+use custos_core::{PersonMap, Rid, Timestamp, meant_by};
+use custos_ingest::Suppressed;
+use custos_lake::vault::{
+    IdentifierHashes, IdentifierRow, IndexRow, Sought, UNLINKED, VaultIndex,
+};
 use roaring::RoaringBitmap;
 
 use crate::SuppressionEntry;
 use crate::dossier::PersonalValue;
 
-/// The subjects of the person who holds an identifier, as clustered today.
-///
-/// Who holds it verified is the person, whoever else claims it. If nobody does, it is those who
-/// claim it and hold nothing verified themselves: a claim never leads to somebody known.
+/// The subjects of the person who holds an identifier, as clustered today: see [`meant_by`].
 pub(crate) fn subjects_of(
     asked: &PersonalValue,
-    index: &[IndexRow],
+    index: &VaultIndex,
     persons: &PersonMap,
     hashes: &IdentifierHashes,
 ) -> BTreeSet<Rid> {
-    let scopes: BTreeSet<&str> = if asked.scope.is_empty() {
-        let of_kind = index.iter().filter(|row| row.kind == asked.kind);
-        of_kind.map(|row| row.scope.as_str()).filter(|scope| *scope != UNLINKED).collect()
-    } else {
-        BTreeSet::from([asked.scope.as_str()])
-    };
-    let wanted: HashSet<[u8; 16]> =
-        scopes.iter().map(|scope| hashes.index(asked.kind, scope, &asked.value)).collect();
-    let holders = || index.iter().filter(|row| wanted.contains(&row.hash));
-    let verified: BTreeSet<Rid> =
-        holders().filter(|row| row.assurance == Assurance::Verified).map(|row| row.rid).collect();
-    let holders: BTreeSet<Rid> = if verified.is_empty() {
-        let known: HashSet<Rid> = index
-            .iter()
-            .filter(|row| row.assurance == Assurance::Verified)
-            .flat_map(|row| persons.members(persons.person_of(row.rid)))
-            .collect();
-        holders().map(|row| row.rid).filter(|rid| !known.contains(rid)).collect()
-    } else {
-        verified
-    };
-    holders.into_iter().flat_map(|rid| persons.members(persons.person_of(rid))).collect()
+    let sought =
+        Sought { kind: asked.kind, scope: asked.scope.clone(), value: asked.value.clone() };
+    let holders = index.holders(&sought, hashes);
+    let members = |rid| persons.members(persons.person_of(rid));
+    let is_known = |rid| members(rid).into_iter().any(|rid| index.vouchers(rid).next().is_some());
+    let holders = holders.iter().map(|holder| (holder.rid, holder.assurance));
+    meant_by(holders, is_known).into_iter().flat_map(members).collect()
 }
 
 /// The identifiers of subjects in clear, without repetition.

@@ -15,9 +15,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_core::{Clock, RequestId, Rid, Timestamp};
-use custos_identity::normalise;
 use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, DestructionCause, KeyService, NamedKey, random_bytes};
+use custos_lake::vault::{Sought, VaultIndex};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
 pub use ledger::Replayed;
@@ -367,7 +367,8 @@ impl ErasureService {
     async fn subjects(&self, asked: &PersonalValue) -> Result<BTreeSet<Rid>, ErasureError> {
         let identifiers = self.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
         let grant = self.policy.maintenance(MaintenanceJob::Erasure, identifiers.name());
-        let index = vault::read_index(&identifiers, Access::Maintenance(&grant)).await?;
+        let access = Access::Maintenance(&grant);
+        let index = VaultIndex::read(&identifiers, access, &VaultIndex::default()).await?;
         let table = self.lake.table(Arc::new(vault::persons_spec()?)).await?;
         let grant = self.policy.maintenance(MaintenanceJob::Erasure, table.name());
         let persons = vault::read_persons(&table, Access::Maintenance(&grant)).await?;
@@ -466,13 +467,9 @@ impl ErasureService {
 }
 
 fn asked_for(subject: &SubjectRef) -> Result<PersonalValue, ErasureError> {
-    let value = normalise(subject.kind, subject.value.expose(), None)
-        .map_err(|_| ErasureError::BadSubject { kind: subject.kind.as_str() })?;
-    if !subject.kind.links() {
-        return Err(ErasureError::BadSubject { kind: subject.kind.as_str() });
-    }
-    let scope = subject.scope.clone().unwrap_or_default();
-    Ok(PersonalValue { kind: subject.kind, scope, value })
+    let bad = |_| ErasureError::BadSubject { kind: subject.kind.as_str() };
+    let Sought { kind, scope, value } = subject.sought().map_err(bad)?;
+    Ok(PersonalValue { kind, scope, value })
 }
 
 fn commitment(salt: &str, asked: &PersonalValue) -> String {

@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use custos_core::{Classify, ErrorKind, IdentifierType, Redacted};
+use custos_identity::normalise;
+use custos_lake::vault::Sought;
 
 /// An identifier that somebody gave to say who is meant.
 #[derive(Debug, Clone)]
@@ -24,6 +26,9 @@ pub enum SubjectRefError {
     /// Its type is none.
     #[error("the subject's type is not an identifier type")]
     UnknownType,
+    /// It is no value of its type, or of a type that many people share.
+    #[error("the subject is not an identifier by which somebody can be found")]
+    FindsNobody,
     /// Nothing follows the type, or the scope is empty.
     #[error("the subject has no value, or an empty scope")]
     NoValue,
@@ -36,8 +41,24 @@ impl Classify for SubjectRefError {
 
     fn hint(&self) -> Option<String> {
         let forms = "`email:ana@example.com`, `phone:+8613812345678` or `customer_id@pos:M-17`";
-        let types = IdentifierType::ALL.map(IdentifierType::as_str).join(", ");
-        Some(format!("write it as {forms}; types are {types}"))
+        let types = IdentifierType::ALL.into_iter();
+        let types = types.filter(|kind| kind.links()).map(IdentifierType::as_str);
+        let types = types.collect::<Vec<_>>().join(", ");
+        Some(format!("write it as {forms}; types that find somebody are {types}"))
+    }
+}
+
+impl SubjectRef {
+    /// The identifier in its comparable form. Names, addresses and the like find nobody.
+    pub fn sought(&self) -> Result<Sought, SubjectRefError> {
+        let kind = self.kind;
+        let value = normalise(kind, self.value.expose(), None);
+        match value {
+            Ok(value) if kind.links() => {
+                Ok(Sought { kind, scope: self.scope.clone().unwrap_or_default(), value })
+            }
+            Ok(_) | Err(_) => Err(SubjectRefError::FindsNobody),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrow::datatypes::DataType;
 use custos_core::{Classify, ErrorKind};
 use custos_erasure::{SubjectRefError, UnknownLevel};
-use custos_query::QueryError;
+use custos_query::{QueryError, UnknownProfilePart};
 
 /// A request that the door turns away. No text repeats what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,15 @@ pub(crate) enum RequestError {
     /// Its rows could be of somebody who must not be seen any more.
     #[error("consent or access changed since the statement began")]
     ConsentChanged,
+    /// The address holds no text.
+    #[error("the address does not say who is meant")]
+    BadProfileAddress,
+    /// A parameter of a profile is not one, or too large.
+    #[error("the address has a parameter that a profile does not have, or that is out of range")]
+    BadProfileParameter,
+    /// No part of a profile.
+    #[error(transparent)]
+    BadProfilePart(UnknownProfilePart),
     /// The address holds no request id.
     #[error("the address does not hold the id of a request")]
     BadRequestId,
@@ -141,6 +150,9 @@ impl Classify for RequestError {
             | Self::BadSqlParameter
             | Self::NoPurpose
             | Self::BadPurpose
+            | Self::BadProfileAddress
+            | Self::BadProfileParameter
+            | Self::BadProfilePart(_)
             | Self::BadRequestId
             | Self::BadSubject(_)
             | Self::BadParameter { .. }
@@ -174,6 +186,13 @@ impl Classify for RequestError {
             Self::Parquet(error) => return error.hint(),
             Self::UnknownRequestType => "the type that is handled is `erasure`",
             Self::BadSubject(error) => return error.hint(),
+            Self::BadProfilePart(error) => return error.hint(),
+            Self::BadProfileAddress => {
+                "ask for `/v1/profiles/TYPE:VALUE`, percent-encoded, such as `email:ana%40example.com`"
+            }
+            Self::BadProfileParameter => {
+                "parameters are `limit`, up to 100, and `include`, with names of parts and commas between"
+            }
             Self::NobodyVerified => "name who made sure that the person is who they say",
             Self::NoSuchMethod => "the header `allow` of the answer names those that it takes",
             Self::BadWait => "send `?wait=10`, or nothing to be answered at once",

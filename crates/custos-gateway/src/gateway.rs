@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use custos_audit::AuditLog;
 use custos_core::Clock;
 use custos_erasure::ErasureService;
-use custos_query::{Executor, ExportService, Governor};
+use custos_query::{Executor, ExportService, Governor, Profiles};
 
 use crate::attempts::Attempts;
 use crate::identity::Identity;
@@ -21,6 +21,8 @@ pub struct Gateway {
     pub governor: Arc<Governor>,
     /// Runs them.
     pub executor: Arc<Executor>,
+    /// Finds people by their identifiers.
+    pub profiles: Arc<Profiles>,
     /// Handles privacy requests.
     pub erasure: Arc<ErasureService>,
     /// Gives out the keys of exports.

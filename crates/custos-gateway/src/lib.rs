@@ -9,6 +9,7 @@
 //! | `GET /v1/statements/{id}`, `DELETE` | tells how it is doing; stops it |
 //! | `GET /v1/statements/{id}/rows` | gives its rows, once |
 //! | `GET /v1/policy/explain?sql=..` | says which rules and purposes decide what a statement sees |
+//! | `GET /v1/profiles/{type}:{value}` | shows what may be seen of one person |
 //! | `POST /v1/keys/unwrap` | gives out the key of an export, to read it elsewhere |
 //! | `POST /v1/privacy/requests` | receives a request for erasure |
 //! | `GET /v1/privacy/requests/{id}` | shows a request |
@@ -51,6 +52,7 @@ mod oidc;
 mod openapi;
 mod postgres;
 mod privacy;
+mod profiles;
 mod serve;
 mod sql;
 mod statements;

@@ -22,7 +22,8 @@ use crate::sql::format::Format;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
 use crate::{
-    Encryption, health, http_listener, keys, metrics, openapi, privacy, sql, statements,
+    Encryption, health, http_listener, keys, metrics, openapi, privacy, profiles, sql,
+    statements,
 };
 
 /// Longest body with a statement.
@@ -94,6 +95,7 @@ fn router(app: App) -> Router {
         .route("/v1/statements/{id}", get(statements::show).delete(statements::cancel))
         .route("/v1/statements/{id}/rows", fetch)
         .route("/v1/policy/explain", get(sql::explain))
+        .route("/v1/profiles/{subject}", get(profiles::show))
         .route("/v1/keys/unwrap", key)
         .merge(privacy)
         .method_not_allowed_fallback(no_such_method)

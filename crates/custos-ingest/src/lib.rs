@@ -44,5 +44,4 @@ pub use quarantine::QuarantineReason;
 pub use reader::{CELL_BYTES_MAX, JSON_DEPTH_MAX, ROW_BYTES_MAX, Reader};
 pub use resolve::{ResolveReport, Resolver};
 pub use row::{ParsedRow, Record, RowFault, RowProblem, Value};
-pub use subjects::{IdentifierHashes, UNLINKED};
 pub use tables::vault_dataset;

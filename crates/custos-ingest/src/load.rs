@@ -14,6 +14,7 @@ use std::sync::Arc;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_core::{BatchId, Clock, FileId};
 use custos_keys::{DestructionCause, KeyService, NamedKey, random_bytes};
+use custos_lake::vault::IdentifierHashes;
 use custos_lake::{Access, CommitOutcome, FileEntry, Lake, SealedObjects, Table, vault};
 use custos_policy::{MaintenanceJob, PolicySet};
 use serde::Serialize;
@@ -22,7 +23,7 @@ use crate::contract::Contract;
 use crate::ledger::{Batch, BatchPlan, BatchState, Lease, Ledger, LoadCounts, RegisteredContract};
 use crate::mentions::RefusedRows;
 use crate::quarantine::{self, QuarantineReason, Refused};
-use crate::subjects::{IdentifierHashes, identifiers, is_barred};
+use crate::subjects::{identifiers, is_barred};
 use crate::{IngestError, ReadError};
 use fold::Fold;
 

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Cursor;
 
 use custos_core::Timestamp;
+use custos_lake::vault::IdentifierHashes;
 
 use crate::Reader;
 use crate::contract::{Column, Contract, Format};
 use crate::ledger::Suppressed;
 use crate::row::{ParsedRow, Record, Value, parse_text};
-use crate::subjects::{Found, IdentifierHashes, bars, identifiers};
+use crate::subjects::{Found, bars, identifiers};
 
 /// Characters that stand between the values of a row whose cells cannot be told apart.
 const BETWEEN_VALUES: [char; 13] =

@@ -8,11 +8,10 @@ use custos_audit::{Action, AuditLog, Entry, Outcome};
 use custos_core::{BatchId, Clock, IdentifierType, PersonMap, Redacted};
 use custos_identity::{Limits, Link, Refusal, SubjectName, resolve};
 use custos_keys::{DestructionCause, KeyService, random_bytes};
-use custos_lake::vault::{self, IndexRow, LinkRow};
+use custos_lake::vault::{self, IndexRow, LinkRow, UNLINKED};
 use custos_lake::{Access, CommitOutcome, Lake, Table};
 use custos_policy::{MaintenanceJob, PolicySet};
 
-use crate::subjects::UNLINKED;
 use crate::{IngestError, Lease, Ledger};
 
 /// What a run of identity resolution found.

@@ -4,12 +4,16 @@
 //! of its type, so that masks and secrets work by column. `vault.persons` holds the result of
 //! identity resolution and `vault.links` the evidence for it.
 
+mod hashes;
 mod identifiers;
+mod index;
 mod persons;
 
+pub use hashes::{IdentifierHashes, UNLINKED};
 pub use identifiers::{
     IdentifierRow, IndexRow, identifiers_batch, identifiers_spec, read_index, read_values,
 };
+pub use index::{Holder, Sought, VaultIndex};
 pub use persons::{LinkRow, links_batch, links_spec, persons_batch, persons_spec, read_persons};
 
 use arrow::array::RecordBatch;

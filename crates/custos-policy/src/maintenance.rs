@@ -21,6 +21,8 @@ pub enum MaintenanceJob {
     ModelTest,
     /// Checking that stored data is whole.
     Doctor,
+    /// Finding people by their identifiers.
+    Lookup,
     /// Counting the people whom a change of the policies concerns.
     PolicyDiff,
 }
@@ -36,6 +38,7 @@ impl MaintenanceJob {
             Self::Verification => "verification",
             Self::ModelTest => "model_test",
             Self::Doctor => "doctor",
+            Self::Lookup => "lookup",
             Self::PolicyDiff => "policy_diff",
         }
     }

@@ -146,6 +146,15 @@ pub enum QueryError {
     /// The program is being shut down.
     #[error("the statement was stopped because the program is shutting down")]
     Stopped,
+    /// Nobody who may be shown holds the identifier.
+    #[error("nobody is known by this identifier")]
+    UnknownPerson,
+    /// Several people who may be shown hold the identifier.
+    #[error("several people are known by this identifier")]
+    SeveralPeople,
+    /// Too many people are looked up of whom nothing is in readiness.
+    #[error("more people are looked up than can be while profiles are prepared")]
+    TooManyLookups,
     /// The state that decides about visibility could not be read.
     #[error("the statement was refused because consent could not be checked")]
     Store(#[from] StoreError),
@@ -178,14 +187,18 @@ impl Classify for QueryError {
             | Self::NotSupported
             | Self::TotalsOnly { .. }
             | Self::NoiseOnly { .. } => ErrorKind::Unsupported,
-            Self::UnknownTable { .. } => ErrorKind::NotFound,
+            Self::UnknownTable { .. } | Self::UnknownPerson => ErrorKind::NotFound,
+            Self::SeveralPeople => ErrorKind::Conflict,
             Self::Denied { .. } => ErrorKind::Denied,
             Self::TooComplex
             | Self::TooLarge
             | Self::SpillFull
             | Self::TooManyRows { .. }
             | Self::TooManyBytes { .. } => ErrorKind::TooLarge,
-            Self::Busy | Self::TooManyStatements { .. } | Self::TooFast { .. } => {
+            Self::Busy
+            | Self::TooManyStatements { .. }
+            | Self::TooManyLookups
+            | Self::TooFast { .. } => {
                 ErrorKind::Throttled
             }
             Self::Timeout | Self::Cancelled => ErrorKind::Timeout,
@@ -237,6 +250,17 @@ impl Classify for QueryError {
                  `query.principal_statements_per_minute`",
                 wait.as_secs() + 1
             )),
+            Self::UnknownPerson => Some(
+                "write it as its source does; whoever has no right to find people for the purpose \
+                 finds nobody"
+                    .to_owned(),
+            ),
+            Self::SeveralPeople => Some(
+                "name an identifier that one person has, such as a customer number with its \
+                 numbering: `customer_id@pos:M-17`"
+                    .to_owned(),
+            ),
+            Self::TooManyLookups => Some("try again in a few seconds".to_owned()),
             Self::TooManyRows { .. } | Self::TooManyBytes { .. } => Some(
                 "aggregate, add a LIMIT, ask in parts, or have the operator raise \
                  `query.answer_rows` or `query.answer`"

@@ -9,12 +9,13 @@ mod parameters;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use custos_consent::RowBasis;
 use custos_core::{Clock, Purpose, TableName};
 use custos_keys::KeyService;
-use custos_policy::{Decision, DenialReason, OutputMode, PolicySet, Principal};
+use custos_policy::{Decision, DenialReason, OutputMode, PolicySet, Principal, ReadGrant};
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
@@ -35,6 +36,7 @@ use crate::answer_cache::Asking;
 use crate::catalogue::{PostgresTypes, Reads, Shipped};
 use crate::labels::Labels;
 use crate::mutants::{self, Mutant};
+use crate::others_named::OthersNamed;
 use crate::person_ids::PersonIds;
 use crate::population::Visibility;
 use crate::resources::{Resources, Statement as Lent};
@@ -48,6 +50,9 @@ pub(crate) const PUBLISHED: &str = "customer";
 
 /// Longest statement.
 const SQL_BYTES_MAX: usize = 256 * 1024;
+
+/// How many times longer than an answer rows that are prepared may take.
+const PREPARING_TIMES: u32 = 30;
 
 /// A published table, defined by SQL over other tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +134,19 @@ pub struct Governed<P> {
     /// What it asks, if the answer may be given again.
     asking: Option<Asking>,
     subjects: Option<Arc<SubjectsRead>>,
+    /// What it runs on, if its rows are not for a caller.
+    prepares: Option<Preparing>,
     principal: Principal,
     purpose: Purpose,
+}
+
+/// What rows that are kept are made on.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparing {
+    /// The state of consent.
+    pub(crate) visibility: Arc<Visibility>,
+    /// Told whether rows name others than whom they are about.
+    pub(crate) others: Arc<OthersNamed>,
 }
 
 /// A plan, and what is to be done with it.
@@ -186,6 +202,20 @@ impl<P> Governed<P> {
             }
             Wanted::Plan | Wanted::Policy(_) => Err(QueryError::NotSelect { what: "EXPLAIN" }),
         }
+    }
+
+    /// Has it run on this state of consent and without the limits of answers: for rows that are kept
+    /// and that nobody gets before the state of consent as of then was asked. Somebody may wait for
+    /// a statement and nobody does for this, so it takes one processor.
+    pub(crate) fn prepare(&mut self, on: Preparing) {
+        self.prepares = Some(on);
+        self.planned.state.config_mut().options_mut().execution.target_partitions = 1;
+    }
+
+    /// How long it may take.
+    fn time(&self) -> Duration {
+        let time = self.lent.limits().statement_time;
+        if self.prepares.is_some() { time * PREPARING_TIMES } else { time }
     }
 }
 
@@ -295,6 +325,7 @@ impl Governor {
             lent,
             asking,
             subjects: None,
+            prepares: None,
             principal: question.principal.clone(),
             purpose: question.purpose.clone(),
         })
@@ -517,10 +548,22 @@ impl Governor {
         principal: &Principal,
         purpose: &Purpose,
     ) -> Result<GovernedTable, QueryError> {
+        let seen = self.source_seen(table, principal, purpose)?;
+        let grant = seen.grant.map(Arc::new);
+        Ok(GovernedTable::new(seen.source, grant, seen.sources, Arc::clone(&self.shared)))
+    }
+
+    /// Decides what a principal sees of a table of the lake.
+    pub(crate) fn source_seen(
+        &self,
+        table: &TableName,
+        principal: &Principal,
+        purpose: &Purpose,
+    ) -> Result<SourceSeen, QueryError> {
         let source = self.catalog.sources.get(table).ok_or(QueryError::Internal)?;
         let now = self.clock.now();
         let grant = match self.policy.decide(principal, purpose, source.dataset(), now) {
-            Decision::Permit(grant) => Some(Arc::new(grant)),
+            Decision::Permit(grant) => Some(grant),
             // Nobody was told of this purpose at that source, so for it the table has no rows.
             Decision::Deny(denial) if denial.reason == DenialReason::SourceNotNotified => None,
             Decision::Deny(denial) => {
@@ -535,8 +578,52 @@ impl Governor {
                 source.sources_for(|notified| unlimited || self.policy.covers(notified, purpose))
             }
         };
-        Ok(GovernedTable::new(Arc::clone(source), grant, sources, Arc::clone(&self.shared)))
+        Ok(SourceSeen { source: Arc::clone(source), grant, sources })
     }
+
+    /// The newest version of a table of the lake.
+    pub(crate) async fn version_of(&self, table: &TableName) -> Result<u64, QueryError> {
+        let source = self.catalog.sources.get(table).ok_or(QueryError::Internal)?;
+        Ok(source.table().snapshot().await?.version)
+    }
+
+    /// Whether there is a published table of this name.
+    pub(crate) fn publishes(&self, view: &str) -> bool {
+        self.catalog.views.contains_key(view)
+    }
+
+    /// Refuses whoever may not act for the purpose, and purposes that may see totals only.
+    pub(crate) fn admit_to_rows(
+        &self,
+        principal: &Principal,
+        purpose: &Purpose,
+        why: &str,
+    ) -> Result<(), QueryError> {
+        self.admit(&Question::new("", principal, purpose))?;
+        match self.output(purpose)? {
+            OutputMode::Row => Ok(()),
+            OutputMode::Aggregate { people_min } => {
+                Err(QueryError::TotalsOnly { people_min, why: why.to_owned() })
+            }
+            OutputMode::Dp => Err(QueryError::NoiseOnly { purpose: purpose.clone() }),
+        }
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) const fn resources(&self) -> &Resources {
+        &self.resources
+    }
+}
+
+/// What a principal sees of a table of the lake; without a grant, no row.
+pub(crate) struct SourceSeen {
+    pub(crate) source: Arc<GovernedSource>,
+    pub(crate) grant: Option<ReadGrant>,
+    /// The column that names a row's source, and the sources that the purpose may show.
+    pub(crate) sources: Option<(usize, BTreeSet<String>)>,
 }
 
 /// The plan with these values for its parameters.

@@ -36,12 +36,14 @@ pub mod mutants;
 #[cfg(not(feature = "mutants"))]
 mod mutants;
 mod newest_rows;
+mod others_named;
 mod pace;
 mod parquet_pieces;
 mod person_ids;
 pub mod pg_type;
 mod population;
 mod principal_share;
+mod profiles;
 mod pruning;
 mod question;
 mod resources;
@@ -69,6 +71,10 @@ pub use limits::Limits;
 pub use parquet_pieces::ParquetPieces;
 pub use pg_type::PgType;
 pub use population::{Asked, Epochs, Population, Visibility};
+pub use profiles::{
+    ConsentRecord, Lookup, Profile, ProfileConsent, ProfilePart, ProfileParts, Profiles,
+    UnknownProfilePart,
+};
 pub use question::{Description, Question};
 pub use row_stream::RowStream;
 pub use session::Session;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use custos_consent::{ConsentBook, ConsentState, Requirements, RowBasis, SeparateConsents};
+use custos_consent::{
+    ConsentBook, ConsentEvent, ConsentState, Requirements, RowBasis, SeparateConsents,
+};
 use custos_core::{PersonMap, Purpose, Rid, StoreError, Timestamp};
 use custos_policy::RowRule;
 use roaring::RoaringBitmap;
@@ -35,6 +37,18 @@ pub trait Population: std::fmt::Debug + Send + Sync {
 
     /// All erased subjects.
     async fn tombstones(&self) -> Result<RoaringBitmap, StoreError>;
+
+    /// The consent events of some subjects, and those of them who are erased.
+    ///
+    /// For those who ask about few people often. What knows of more people than fit in memory must
+    /// not read all of them for it, as is done here.
+    async fn of_subjects(
+        &self,
+        _subjects: &[Rid],
+    ) -> Result<(ConsentBook, RoaringBitmap), StoreError> {
+        let consents = self.consents().await?;
+        Ok((consents, self.tombstones().await?))
+    }
 }
 
 /// Consent, erasures and persons as of one moment.
@@ -182,6 +196,21 @@ impl Visibility {
         let requirements = Requirements { separate: asked.separate, ages: None };
         let Self { consents, persons, now, .. } = self;
         consents.visible_under(purpose, asked.basis, requirements, persons, of, *now)
+    }
+
+    /// Which of these subjects, who are all those of their people, a purpose that asks this may
+    /// show.
+    pub(crate) fn shown(&self, purpose: &Purpose, asked: Asked, of: &RoaringBitmap) -> RoaringBitmap {
+        self.consenting(purpose, asked, of) - &self.tombstones
+    }
+
+    /// What these subjects said of a purpose, or of one that covers it, newest first.
+    pub(crate) fn said(&self, purpose: &Purpose, subjects: &RoaringBitmap) -> Vec<&ConsentEvent> {
+        let histories = subjects.iter().flat_map(|rid| self.consents.history(Rid::new(rid)));
+        let mut said: Vec<_> =
+            histories.filter(|event| purpose.is_within(&event.purpose)).collect();
+        said.sort_by_key(|event| std::cmp::Reverse(event.at));
+        said
     }
 
     /// The subjects up to `subject_max` that a purpose that asks this may show.

@@ -22,6 +22,7 @@ pub(crate) struct Resources {
     limits: Arc<Limits>,
     principals: PrincipalShares,
     pace: Pace,
+    space: Arc<Budget>,
     #[cfg(test)]
     taken: [Arc<Budget>; 2],
 }
@@ -38,7 +39,8 @@ impl Resources {
             #[cfg(test)]
             taken: [Arc::clone(&memory), Arc::clone(&space)],
             pace: Pace::new(limits.principal_statements_per_minute),
-            principals: PrincipalShares::new(Arc::clone(&limits), memory, space),
+            principals: PrincipalShares::new(Arc::clone(&limits), memory, Arc::clone(&space)),
+            space,
             limits,
         })
     }
@@ -50,6 +52,11 @@ impl Resources {
     /// Counts a statement that a principal begins, or is [`QueryError::TooFast`].
     pub(crate) fn count(&self, of: &PrincipalId) -> Result<(), QueryError> {
         self.pace.admit(of, Instant::now())
+    }
+
+    /// The temporary space of all.
+    pub(crate) const fn space(&self) -> &Arc<Budget> {
+        &self.space
     }
 
     /// What one statement of a principal runs with, once it is its turn.

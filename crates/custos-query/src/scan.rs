@@ -33,6 +33,7 @@ use crate::aging::Aging;
 use crate::answer_cache::{TableRead, TablesRead};
 use crate::governor::Shared;
 use crate::mutants::{self, Mutant};
+use crate::others_named::OthersNamed;
 use crate::person_ids::PersonIds;
 use crate::population::{Asked, Visibility, VisibleSubjects};
 use crate::pruning::{FileColumns, Pruning, is_prunable};
@@ -268,6 +269,11 @@ impl ExecutionPlan for GovernedScan {
         let units: Vec<Unit> = all.iter().skip(partition).step_by(partitions).cloned().collect();
         if let Some(read) = context.session_config().get_extension::<SubjectsRead>() {
             reader.note_subjects(&units, &read);
+        }
+        if let Some(others) = context.session_config().get_extension::<OthersNamed>()
+            && self.shown.iter().any(Shown::is_of_another)
+        {
+            others.note();
         }
         let rows = stream::iter(units)
             .then(move |unit| {

@@ -20,6 +20,11 @@ pub(crate) enum Shown {
 }
 
 impl Shown {
+    /// Whether it is somebody whom a row names besides the one whom it is about.
+    pub(crate) const fn is_of_another(&self) -> bool {
+        matches!(self, Self::PersonId(at) if *at > 0)
+    }
+
     /// The column of the lake that is read for this.
     pub(crate) const fn lake_column(self) -> usize {
         match self {

@@ -11,7 +11,7 @@ use custos_keys::{KeyService, Kms};
 use custos_lake::{ControlCopies, Lake, Storage, vault};
 use custos_models::{ModelFiles, Models};
 use custos_policy::{PolicyFiles, PolicySet, Principal};
-use custos_query::{Executor, ExportParts, ExportService, Governor};
+use custos_query::{Executor, ExportParts, ExportService, Governor, Profiles};
 use custos_store::{Snapshots, Store};
 
 use crate::clock::SystemClock;
@@ -198,6 +198,17 @@ impl Installation {
             Arc::clone(&self.clock),
         );
         Ok(Engine { governor: Arc::new(governor), executor: Arc::new(executor), models })
+    }
+
+    /// What finds people by their identifiers.
+    pub(crate) async fn profiles(&self, engine: &Engine) -> Result<Profiles, Failure> {
+        Ok(Profiles::new(
+            Arc::clone(&engine.governor),
+            Arc::clone(&engine.executor),
+            self.lake.table(Arc::new(vault::identifiers_spec()?)).await?,
+            Arc::clone(&self.audit),
+            Arc::clone(&self.clock),
+        ))
     }
 
     /// What takes rows out.

@@ -1,13 +1,14 @@
 //! Runs governed plans.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
-use custos_core::{Clock, PersonMap, Purpose};
+use custos_core::{Clock, PersonMap, Purpose, Rid};
 use custos_lake::{Access, Table, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal};
 use datafusion::execution::SendableRecordBatchStream;
@@ -24,7 +25,7 @@ use crate::answer_cache::{AnswerCache, Grounds, TablesRead};
 use crate::catalogue::Reads;
 use crate::interrupt::Over;
 use crate::limits::Meter;
-use crate::population::{Population, Visibility};
+use crate::population::{Epochs, Population, Visibility};
 use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
 use crate::{QueryError, Tally, allow};
@@ -37,10 +38,21 @@ pub struct Executor {
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<Arc<Visibility>>>,
+    people: tokio::sync::Mutex<Option<People>>,
     running: Running,
     tally: Tally,
     answers: OnceLock<Arc<AnswerCache>>,
 }
+
+/// Who is whom, and when it was last seen to be so.
+struct People {
+    checked: Instant,
+    version: u64,
+    persons: Arc<PersonMap>,
+}
+
+/// How old the knowledge of who is whom may be where people are looked up one by one.
+const PERSONS_AGE_MAX: Duration = Duration::from_millis(250);
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,9 +69,20 @@ impl Executor {
         audit: Arc<AuditLog>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (current, running, tally) = (Mutex::default(), Running::default(), Tally::default());
-        let answers = OnceLock::new();
-        Self { population, persons, policy, audit, clock, current, running, tally, answers }
+        let (current, people) = (Mutex::default(), tokio::sync::Mutex::default());
+        let (running, tally, answers) = (Running::default(), Tally::default(), OnceLock::new());
+        Self {
+            population,
+            persons,
+            policy,
+            audit,
+            clock,
+            current,
+            people,
+            running,
+            tally,
+            answers,
+        }
     }
 
     /// Runs a governed plan on the state of consent as of now.
@@ -170,7 +193,7 @@ impl Executor {
             biased;
             () = abandoned => Err(QueryError::Cancelled),
             () = stopping.wait() => Err(QueryError::Stopped),
-            () = sleep(governed.lent.limits().statement_time) => Err(QueryError::Timeout),
+            () = sleep(governed.time()) => Err(QueryError::Timeout),
             // A panic of the engine must not keep the outcome from being recorded.
             answered = AssertUnwindSafe(self.pour(governed, outlet)).catch_unwind() => {
                 answered.unwrap_or(Err(QueryError::Internal))
@@ -190,7 +213,10 @@ impl Executor {
             Some(labels) => labels.rename(&schema),
             None => schema,
         })?;
-        let mut meter = Meter::new(governed.lent.limits());
+        let mut meter = match &governed.prepares {
+            Some(_) => Meter::unlimited(),
+            None => Meter::new(governed.lent.limits()),
+        };
         while let Some(batch) = batches.next().await {
             let batch =
                 batch.map_err(|error| governed.lent.explain(QueryError::from_execution(error)))?;
@@ -210,7 +236,10 @@ impl Executor {
             let plan = Self::physical(governed, state, over).await?;
             return Self::execute(governed, plan, state);
         }
-        let visibility = self.visibility().await?;
+        let visibility = match &governed.prepares {
+            Some(preparing) => Arc::clone(&preparing.visibility),
+            None => self.visibility().await?,
+        };
         let answer = match &governed.planned.wanted {
             Wanted::Rows => {
                 let mut state = governed.planned.state.clone();
@@ -219,6 +248,9 @@ impl Executor {
                 state.config_mut().set_extension(Arc::clone(&tables));
                 if let Some(subjects) = &governed.subjects {
                     state.config_mut().set_extension(Arc::clone(subjects));
+                }
+                if let Some(preparing) = &governed.prepares {
+                    state.config_mut().set_extension(Arc::clone(&preparing.others));
                 }
                 let plan = Self::physical(governed, &state, over).await?;
                 let Some(asking) = governed.asking.clone() else {
@@ -259,8 +291,7 @@ impl Executor {
             .await
             .map_err(QueryError::from_planning)?;
         allow::physical(&*plan, governed.planned.reads)?;
-        over.interrupts(plan, governed.lent.limits().statement_time)
-            .map_err(QueryError::from_planning)
+        over.interrupts(plan, governed.time()).map_err(QueryError::from_planning)
     }
 
     fn execute(
@@ -282,6 +313,9 @@ impl Executor {
         let policy = ("policy".to_owned(), self.policy.version().to_string());
         let explains = governed.planned.wanted.as_str();
         let explains = explains.map(|what| ("explains".to_owned(), what.to_owned()));
+        // Rows that are kept in readiness; who gets them is recorded then.
+        let prepares = governed.prepares.as_ref();
+        let prepares = prepares.map(|_| ("prepares".to_owned(), "profiles".to_owned()));
         Entry {
             at: self.clock.now(),
             actor: governed.principal.id.to_string(),
@@ -290,7 +324,7 @@ impl Executor {
             purpose: Some(governed.purpose.clone()),
             outcome,
             tie,
-            detail: [policy].into_iter().chain(explains).collect(),
+            detail: [policy].into_iter().chain(explains).chain(prepares).collect(),
         }
     }
 
@@ -298,7 +332,7 @@ impl Executor {
     pub async fn visibility(&self) -> Result<Arc<Visibility>, QueryError> {
         let now = self.clock.now();
         let epochs = self.population.epochs().await?;
-        let version = self.persons.snapshot().await?.version;
+        let (version, persons) = self.persons(Duration::ZERO).await?;
         let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = &known
             && known.is_current(epochs, version, now)
@@ -309,15 +343,48 @@ impl Executor {
             Some(known) if known.epochs.consent == epochs.consent => known.consents(),
             _ => Arc::new(self.population.consents().await?),
         };
-        let persons = match &known {
-            Some(known) if known.persons_version == version => Arc::clone(&known.persons),
-            _ => Arc::new(self.read_persons().await?),
-        };
         let tombstones = self.population.tombstones().await?;
         let fresh =
             Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
         Ok(fresh)
+    }
+
+    /// The same of the people of these subjects alone, read anew each time. Who is whom is as of
+    /// a quarter of a second ago at most.
+    pub(crate) async fn visibility_of(&self, subjects: &[Rid]) -> Result<Visibility, QueryError> {
+        let now = self.clock.now();
+        let (version, persons) = self.persons(PERSONS_AGE_MAX).await?;
+        let people: BTreeSet<_> = subjects.iter().map(|&rid| persons.person_of(rid)).collect();
+        let members: Vec<Rid> =
+            people.into_iter().flat_map(|person| persons.members(person)).collect();
+        let (consents, tombstones) = self.population.of_subjects(&members).await?;
+        let epochs = Epochs { consent: 0, suppression: 0 };
+        Ok(Visibility::new(epochs, (version, persons), Arc::new(consents), tombstones, now))
+    }
+
+    /// The present epochs of the control store, and the version of who is whom.
+    pub(crate) async fn epochs(&self) -> Result<(Epochs, u64), QueryError> {
+        let epochs = self.population.epochs().await?;
+        Ok((epochs, self.persons.snapshot().await?.version))
+    }
+
+    /// Who is whom, as of `age_max` ago at most. One who finds it out does so for all who wait.
+    async fn persons(&self, age_max: Duration) -> Result<(u64, Arc<PersonMap>), QueryError> {
+        let mut people = self.people.lock().await;
+        if let Some(known) = &*people
+            && known.checked.elapsed() < age_max
+        {
+            return Ok((known.version, Arc::clone(&known.persons)));
+        }
+        let checked = Instant::now();
+        let version = self.persons.snapshot().await?.version;
+        let persons = match &*people {
+            Some(known) if known.version == version => Arc::clone(&known.persons),
+            _ => Arc::new(self.read_persons().await?),
+        };
+        *people = Some(People { checked, version, persons: Arc::clone(&persons) });
+        Ok((version, persons))
     }
 
     async fn read_persons(&self) -> Result<PersonMap, QueryError> {

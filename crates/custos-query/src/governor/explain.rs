@@ -100,13 +100,14 @@ impl Governor {
     }
 
     /// A published table and those that it reads.
-    fn below(&self, view: &str) -> Result<Vec<String>, QueryError> {
+    pub(crate) fn below(&self, view: &str) -> Result<Vec<String>, QueryError> {
         let mut views = Vec::new();
         self.collect(view, &mut views, 0)?;
         Ok(views)
     }
 
-    fn sources_of(&self, views: &[String]) -> BTreeSet<&TableName> {
+    /// The tables of the lake that these published tables read themselves.
+    pub(crate) fn sources_of(&self, views: &[String]) -> BTreeSet<&TableName> {
         let views = views.iter().filter_map(|view| self.catalog.views.get(view));
         views.flat_map(|view| &view.tables).collect()
     }

@@ -40,8 +40,10 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
     let exports = Arc::new(installation.exports());
     let config = &installation.config.server;
     let oidc = config.oidc.clone().map(|settings| provider(installation, settings)).transpose()?;
+    let profiles = Arc::new(installation.profiles(&engine).await?);
     let gateway = Gateway {
         metrics: Arc::new(Metrics::new(engine.executor.tally())),
+        profiles: Arc::clone(&profiles),
         governor: engine.governor,
         executor: engine.executor,
         exports,
@@ -89,6 +91,7 @@ pub(crate) async fn serve(installation: &Installation) -> Result<(), Failure> {
         never = work(&erasure, WORKER.parse()?) => match never {},
         never = sort(&compactor) => match never {},
         never = clean(installation) => match never {},
+        never = profiles.keep() => match never {},
     };
     // Not before all doors are shut: it ends what is left of statements, and records that.
     executor.close().await;

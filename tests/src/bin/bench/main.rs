@@ -6,9 +6,11 @@
 //! - `erasure` does that part of it alone.
 //! - `governance` asks the same of files in which some people are denied, beside plain Parquet.
 //! - `doors` takes a million rows by each door with real clients, beside PostgreSQL.
+//! - `profiles` looks people up out of a million, one by one over HTTP.
 //! - `layout` compares sizes of files, row groups and runs, out of which the defaults were chosen.
 //!
-//! `CUSTOS_BENCH_ROWS` takes another number of rows than ten million, for a quick look.
+//! `CUSTOS_BENCH_ROWS` takes another number of rows than ten million, or of people than a million,
+//! for a quick look.
 
 mod doors;
 mod events;
@@ -16,6 +18,7 @@ mod governance;
 mod layout;
 mod others;
 mod plain;
+mod profiles;
 mod queries;
 mod report;
 mod rotation;
@@ -35,7 +38,7 @@ fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let name = args
         .next()
-        .context("name a bench: spine, storage, erasure, governance, doors or layout")?;
+        .context("name a bench: spine, storage, erasure, governance, doors, profiles or layout")?;
     let report = Report { json: args.any(|arg| arg == "--json") };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match name.as_str() {
@@ -44,9 +47,12 @@ fn main() -> Result<()> {
         "erasure" => runtime.block_on(storage::run_erasure(&report)),
         "governance" => runtime.block_on(governance::run(&report)),
         "doors" => doors::run(&report),
+        "profiles" => runtime.block_on(profiles::run(&report)),
         "layout" => runtime.block_on(layout::run(&report)),
         other => {
-            bail!("`{other}` is no bench: use spine, storage, erasure, governance, doors or layout")
+            bail!(
+                "`{other}` is no bench: use spine, storage, erasure, governance, doors, profiles or layout"
+            )
         }
     }
 }

@@ -83,6 +83,14 @@ impl Server {
         Ok(Self { child, doors })
     }
 
+    /// Memory that the program holds, as the kernel names it: `VmRSS` now, `VmHWM` at most.
+    pub(crate) fn memory(&self, name: &str) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+        let kib = line.and_then(|line| line.split_whitespace().next()).context("a figure")?;
+        Ok(kib.parse::<f64>()? * 1024.0)
+    }
+
     /// Where a scheme is served.
     pub(crate) fn door(&self, scheme: &str) -> Result<&str> {
         self.doors.get(scheme).map(String::as_str).context("a door that is served")
