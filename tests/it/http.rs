@@ -72,7 +72,8 @@ fn http_gives_rows_in_all_forms_now_and_later() {
     let (analyst, other) = (secret("analyst2", "analyst"), secret("analyst3", "analyst"));
     let officer = secret("officer2", "officer");
     let collector = Collector::start();
-    let server = Server::start_with(&custos, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address)]);
+    let server =
+        Server::start_with(&custos, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.address)]);
     let mut client = WireClient::HTTP.command().expect("the client is installed");
     client.env("HTTP", server.door("http"));
     client.env("ANALYST2_SECRET", &analyst).env("ANALYST3_SECRET", &other);

@@ -243,8 +243,7 @@ fn is_what_statements_say(
 #[test]
 fn whoever_may_not_be_shown_is_answered_as_nobody_is() {
     let custos = Custos::shop();
-    let (support, analyst) =
-        (secret(&custos, "ada", "support"), secret(&custos, "ben", "analyst"));
+    let (support, analyst) = (secret(&custos, "ada", "support"), secret(&custos, "ben", "analyst"));
     let server = Server::start(&custos);
     let support = Client { server: &server, token: support, purpose: SERVICE };
     let analyst = Client { server: &server, token: analyst, purpose: "analytics" };

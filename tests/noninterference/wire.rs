@@ -10,7 +10,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use async_trait::async_trait;
 use custos_core::{PrincipalId, StoreError};
-use custos_gateway::{Authenticator, Gateway, Login, Metrics, salted_password};
+use custos_gateway::{Authenticator, Encryption, Gateway, Login, Metrics, salted_password};
 use custos_policy::Principal;
 use custos_query::Limits;
 use futures::TryStreamExt;
@@ -64,6 +64,10 @@ impl Authenticator for Names {
 
     async fn principal(&self, name: &PrincipalId) -> Result<Option<Principal>, StoreError> {
         Ok(known(name.as_str()))
+    }
+
+    async fn was_revoked(&self, _: &PrincipalId) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     async fn login(&self, name: &PrincipalId) -> Result<Option<Login>, StoreError> {
@@ -133,6 +137,8 @@ impl World {
             metrics: Arc::new(Metrics::new(doors.executor.tally())),
             governor: Arc::clone(&doors.governor),
             executor: Arc::clone(&doors.executor),
+            oidc: None,
+            profiles: self.profiles(&doors).await,
             erasure: self.erasure(&doors.audit).await,
             exports: self.exports(&doors.audit).await,
             authenticator: Arc::new(Names),
@@ -148,10 +154,10 @@ impl World {
         let taps =
             [Tap::before(port(0)).await, Tap::before(port(1)).await, Tap::before(port(2)).await];
         let [http, postgres, flight]: [TcpListener; 3] = listeners.try_into().unwrap();
-        tokio::spawn(custos_gateway::serve(http, gateway.clone(), pending()));
-        let clear = custos_gateway::Encryption::default();
-        tokio::spawn(custos_gateway::serve_postgres(postgres, gateway.clone(), clear, pending()));
-        tokio::spawn(custos_gateway::serve_flight(flight, gateway, pending()));
+        let clear = Encryption::default;
+        tokio::spawn(custos_gateway::serve(http, gateway.clone(), clear(), pending()));
+        tokio::spawn(custos_gateway::serve_postgres(postgres, gateway.clone(), clear(), pending()));
+        tokio::spawn(custos_gateway::serve_flight(flight, gateway, clear(), pending()));
         let http = reqwest::Client::new();
         Served { taps, http, postgres: BTreeMap::new(), flight: BTreeMap::new() }
     }
@@ -327,9 +333,9 @@ fn each_door_gives_what_it_would_if_what_is_hidden_had_never_existed() {
     runtime.block_on(async {
         let worlds = Worlds::new().await;
         let (mut plain, mut full) = worlds.served().await;
-        let attacks = crate::attacks::ALIKE.iter().flat_map(|(_, sql)| {
-            Asker::OF_ROWS.map(|asker| (asker, (*sql).to_owned(), false))
-        });
+        let attacks = crate::attacks::ALIKE
+            .iter()
+            .flat_map(|(_, sql)| Asker::OF_ROWS.map(|asker| (asker, (*sql).to_owned(), false)));
         let generated = generated.into_iter().map(|one| (one.asker, one.sql, one.ordered));
         let mut answered = BTreeMap::new();
         for (asker, sql, ordered) in attacks.chain(generated) {

@@ -13,7 +13,9 @@ use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
 use custos_audit::{AuditLog, MemoryAuditStore};
 use custos_consent::{ConsentBook, ConsentEvent, ConsentStatus};
-use custos_core::{BatchId, Clock, ColumnKind, KeyClass, PersonMap, Purpose, Rid, StoreError, Timestamp};
+use custos_core::{
+    BatchId, Clock, ColumnKind, KeyClass, PersonMap, Purpose, Rid, StoreError, Timestamp,
+};
 use custos_erasure::{ErasureParts, ErasureService};
 use custos_ingest::{Ingest, Ledger};
 use custos_keys::{Destruction, KeyService, Kms, LocalKeyRing, MemorySecretStore, random_bytes};
@@ -23,7 +25,7 @@ use custos_lake::{
 use custos_policy::{Dataset, DatasetColumn, MaintenanceJob, PolicyFiles, PolicySet, Principal};
 use custos_query::{
     Catalog, Epochs, Executor, ExportParts, ExportService, GovernedSource, Governor, Limits,
-    Population, View,
+    Population, Profiles, View,
 };
 use custos_store::Store;
 use custos_testkit::{FakeClock, workspace_root};
@@ -127,7 +129,8 @@ pub(crate) struct Common {
 impl Common {
     /// A control store for what statements do not ask.
     async fn store(&self) -> Arc<Store> {
-        let made = async || Arc::new(Store::create(&self.folder.path().join("wire.db")).await.unwrap());
+        let made =
+            async || Arc::new(Store::create(&self.folder.path().join("wire.db")).await.unwrap());
         Arc::clone(self.store.get_or_init(made).await)
     }
 
@@ -289,6 +292,14 @@ impl World {
             audit: Arc::clone(audit),
             clock: self.clock(),
         }))
+    }
+
+    /// What finds people, which no statement asks.
+    pub(crate) async fn profiles(&self, doors: &Doors) -> Arc<Profiles> {
+        let (governor, executor) = (Arc::clone(&doors.governor), Arc::clone(&doors.executor));
+        let identifiers = self.table(vault::identifiers_spec().unwrap()).await;
+        let audit = Arc::clone(&doors.audit);
+        Arc::new(Profiles::new(governor, executor, identifiers, audit, self.clock()))
     }
 
     /// What takes rows out, which no statement asks.

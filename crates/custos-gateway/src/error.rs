@@ -180,9 +180,15 @@ impl Classify for RequestError {
                 "send the header `x-custos-purpose` once, with a purpose such as `analytics`"
             }
             Self::LinesOverHttp10 => "use HTTP/1.1, or take `application/json`",
-            Self::Unwritable => "cast the column to a type such as VARCHAR, or take `application/vnd.apache.arrow.stream`",
-            Self::BadParameter { .. } => "send numbers and truth values as in JSON, decimals, dates and instants as texts in ISO 8601, and cast the parameter in the statement if another type is meant",
-            Self::ParameterCount { .. } => "send `parameters` with a value for each of `$1`, `$2` and so on, `null` included",
+            Self::Unwritable => {
+                "cast the column to a type such as VARCHAR, or take `application/vnd.apache.arrow.stream`"
+            }
+            Self::BadParameter { .. } => {
+                "send numbers and truth values as in JSON, decimals, dates and instants as texts in ISO 8601, and cast the parameter in the statement if another type is meant"
+            }
+            Self::ParameterCount { .. } => {
+                "send `parameters` with a value for each of `$1`, `$2` and so on, `null` included"
+            }
             Self::Parquet(error) => return error.hint(),
             Self::UnknownRequestType => "the type that is handled is `erasure`",
             Self::BadSubject(error) => return error.hint(),
@@ -196,7 +202,9 @@ impl Classify for RequestError {
             Self::NobodyVerified => "name who made sure that the person is who they say",
             Self::NoSuchMethod => "the header `allow` of the answer names those that it takes",
             Self::BadWait => "send `?wait=10`, or nothing to be answered at once",
-            Self::BadIdempotencyKey => "send a random UUID, the same one when a request is repeated",
+            Self::BadIdempotencyKey => {
+                "send a random UUID, the same one when a request is repeated"
+            }
             Self::IdempotencyKeyUsed => "send a new key with a new request",
             Self::NoSuchStatement => {
                 "list yours with `GET /v1/statements`; they are forgotten some minutes after they end"

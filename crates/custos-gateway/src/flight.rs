@@ -61,10 +61,11 @@ pub async fn serve_flight(
     encryption: Encryption,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let open = gateway.metrics.connections("flight");
     let gate = Gate::new(Arc::new(Flight::new(gateway)));
     let (stop, stopping) = oneshot::channel::<()>();
     // A client that speaks no TLS has nothing that a text could be shown in.
-    let entrance = Entrance { encryption, protocol: b"h2", refusal: b"" };
+    let entrance = Entrance { encryption, protocol: b"h2", refusal: b"", open };
     let (greeted, mut incoming) = mpsc::channel(1);
     let accepting = async move {
         let shutdown = async {

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codegen::Service;
@@ -33,12 +34,12 @@ const REFUSAL: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 /// Answers requests until `shutdown` completes and what was begun has ended.
 pub(crate) async fn serve(
     listener: TcpListener,
-    encryption: Encryption,
+    (encryption, open): (Encryption, Gauge),
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopping) = watch::channel(false);
-    let entrance = Entrance { encryption, protocol: b"http/1.1", refusal: REFUSAL };
+    let entrance = Entrance { encryption, protocol: b"http/1.1", refusal: REFUSAL, open };
     let mut connections = serve_each(listener, entrance, shutdown, move |connection| {
         talk(connection, router.clone(), stopping.clone())
     })

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +17,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use crate::metrics::Open;
 use crate::tls::{self, Certificate, Encryption};
 
 /// Most connections of a door at a time; others are closed.
@@ -59,6 +61,8 @@ pub(crate) struct Entrance {
     pub(crate) protocol: &'static [u8],
     /// What somebody is told in clear who has to encrypt.
     pub(crate) refusal: &'static [u8],
+    /// Counts connections that are open.
+    pub(crate) open: Gauge,
 }
 
 /// The next connection.
@@ -116,6 +120,7 @@ impl Entrance {
             peer: Peer::new(address, certificate),
             stranger_until: None,
             _place: place,
+            _open: Open::counted_in(&self.open),
         };
         let Some(acceptor) = self.encryption.acceptor(self.protocol) else {
             return Some(connection(Io::Clear(stream), None));
@@ -150,6 +155,7 @@ pub(crate) struct Connection {
     peer: Peer,
     stranger_until: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
+    _open: Open,
 }
 
 #[derive(Debug)]

@@ -88,11 +88,9 @@ impl Metrics {
         self.seconds.get_or_create(&RouteLabels { route }).observe(elapsed.as_secs_f64());
     }
 
-    /// Counts a connection for as long as what is returned lives.
-    pub(crate) fn connected(&self, door: &'static str) -> Connected {
-        let gauge = self.connections.get_or_create(&DoorLabels { door }).clone();
-        gauge.inc();
-        Connected(gauge)
+    /// Where the open connections of a door are counted.
+    pub(crate) fn connections(&self, door: &'static str) -> Gauge {
+        self.connections.get_or_create(&DoorLabels { door }).clone()
     }
 
     fn shown(&self) -> Result<String, RequestError> {
@@ -102,11 +100,19 @@ impl Metrics {
     }
 }
 
-/// A connection that is counted.
+/// A connection that is counted as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Connected(Gauge);
+pub(crate) struct Open(Gauge);
 
-impl Drop for Connected {
+impl Open {
+    /// Counts a connection.
+    pub(crate) fn counted_in(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -136,8 +142,8 @@ mod tests {
     #[test]
     fn requests_and_connections_are_counted() {
         let metrics = Metrics::new(&Tally::default());
-        let open = metrics.connected("postgres");
-        metrics.connected("postgres");
+        let open = Open::counted_in(&metrics.connections("postgres"));
+        drop(Open::counted_in(&metrics.connections("postgres")));
         metrics.answered("GET", "/v1/privacy/requests/{id}", 404, Duration::from_millis(3));
         let shown = metrics.shown().unwrap();
         for line in [

@@ -6,15 +6,15 @@ use std::sync::LazyLock;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::error::RequestError;
 use crate::sql::format::Format;
 use crate::wire_error::{Failure, Problem};
-use crate::{health, keys, metrics, privacy, sql, statements};
+use crate::{health, keys, metrics, privacy, profiles, sql, statements};
 
 /// The description of the HTTP door.
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ use crate::{health, keys, metrics, privacy, sql, statements};
         statements::show,
         statements::fetch,
         statements::cancel,
+        profiles::show,
         keys::unwrap,
         privacy::open,
         privacy::show,
@@ -82,7 +83,8 @@ pub(crate) struct Rows;
 
 impl IntoResponses for Rows {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let object = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        let object =
+            ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
         let rows = ArrayBuilder::new().items(object).build();
         let bytes = || ObjectBuilder::new().schema_type(Type::String).build();
         let of = |format: Format| match format {

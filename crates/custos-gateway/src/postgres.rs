@@ -45,6 +45,7 @@ use self::wire::Wire;
 use crate::Gateway;
 use crate::attempts::Attempts;
 use crate::listener::{Peer, accept};
+use crate::metrics::Open;
 use crate::tls::{self, Certificate, Encryption};
 
 /// What is spoken, as TLS names it.
@@ -132,7 +133,7 @@ async fn serve_one(door: Arc<Door>, stream: TcpStream, place: Option<OwnedSemaph
         Ok(peer) => peer.ip(),
         Err(_) => return,
     };
-    let _counted = door.gateway.metrics.connected("postgres");
+    let _counted = Open::counted_in(&door.gateway.metrics.connections("postgres"));
     // Rows are gathered here; to wait for more of them in the kernel only costs time.
     if stream.set_nodelay(true).is_err() {
         return;

@@ -195,10 +195,7 @@ fn address(id: RequestId) -> String {
     format!("/v1/privacy/requests/{id}")
 }
 
-fn new_request(
-    request: OpenRequest,
-    key: Option<String>,
-) -> Result<NewRequest, RequestError> {
+fn new_request(request: OpenRequest, key: Option<String>) -> Result<NewRequest, RequestError> {
     if request.r#type != "erasure" {
         return Err(RequestError::UnknownRequestType);
     }

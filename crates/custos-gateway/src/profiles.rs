@@ -15,10 +15,12 @@ use custos_erasure::SubjectRef;
 use custos_query::{ConsentRecord, Lookup, Profile, ProfilePart, ProfileParts, Profiles};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::caller::Caller;
 use crate::error::RequestError;
 use crate::gateway::App;
+use crate::openapi::PurposeHeader;
 use crate::sql::purpose;
 use crate::wire_error::Failure;
 
@@ -29,36 +31,52 @@ const ROWS: usize = 20;
 const TAG: &str = "tag";
 
 /// What is wanted of a profile.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// Names of parts, with commas between.
+    #[param(example = "traits,tags,consent")]
     include: Option<String>,
     /// How many events and the like.
+    #[param(maximum = 100)]
     limit: Option<usize>,
 }
 
 /// A profile as it is answered. Parts that were not asked for are not there.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Answer {
+    /// The person's id for the purpose, as in statements.
     person_id: i64,
+    /// What the rows are for.
+    #[schema(value_type = String)]
     purpose: Purpose,
+    /// What landed later may be missing.
+    #[schema(value_type = String)]
     as_of: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     traits: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     tags: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
     segments: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
     events: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
     orders: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
     tickets: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
     surveys: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     consent: Option<Consent>,
 }
 
@@ -89,6 +107,17 @@ impl From<ConsentRecord> for Said {
 
 /// Shows the person who holds an identifier, for the purpose of the header or for the principal's
 /// default one.
+#[utoipa::path(
+    get,
+    path = "/v1/profiles/{subject}",
+    tag = "profiles",
+    params(
+        ("subject", Path, description = "The type of an identifier, a colon and the identifier: `email:ana@example.com`"),
+        PurposeHeader,
+        Wanted
+    ),
+    responses((status = 200, description = "What may be seen of the person", body = Answer))
+)]
 pub(crate) async fn show(
     State(app): State<App>,
     Caller(principal): Caller,
@@ -157,17 +186,17 @@ fn traits(parts: &ProfileParts) -> Result<Option<Box<RawValue>>, RequestError> {
     let row = json(&rows.slice(0, rows.num_rows().min(1)))?;
     let row = row.get().strip_prefix('[').and_then(|row| row.strip_suffix(']'));
     let row = row.filter(|row| !row.is_empty()).unwrap_or("{}").to_owned();
-    RawValue::from_string(row).map(Some).map_err(|_| RequestError::NotJson)
+    RawValue::from_string(row).map(Some).map_err(|_| RequestError::Unwritable)
 }
 
 /// The tags by name.
 fn tags(parts: &ProfileParts) -> Result<Option<Box<RawValue>>, RequestError> {
     let Some(rows) = parts.get(&ProfilePart::Tags) else { return Ok(None) };
     let Some(tags) = rows.column_by_name(TAG) else { return json(rows).map(Some) };
-    let tags = cast(tags, &DataType::Utf8).map_err(|_| RequestError::NotJson)?;
+    let tags = cast(tags, &DataType::Utf8).map_err(|_| RequestError::Unwritable)?;
     let tags = arrow::array::AsArray::as_string::<i32>(&*tags);
     let tags: Vec<&str> = tags.iter().flatten().collect();
-    serde_json::value::to_raw_value(&tags).map(Some).map_err(|_| RequestError::NotJson)
+    serde_json::value::to_raw_value(&tags).map(Some).map_err(|_| RequestError::Unwritable)
 }
 
 /// Rows as an array of objects, each with all columns, in the form that rows have anywhere.
@@ -176,12 +205,12 @@ fn json(rows: &RecordBatch) -> Result<Box<RawValue>, RequestError> {
     let mut writer: ArrayWriter<Vec<u8>> = builder.build(Vec::new());
     // The writer's own text quotes what it could not write.
     let written = writer.write(rows).and_then(|()| writer.finish());
-    written.map_err(|_| RequestError::NotJson)?;
-    let mut text = String::from_utf8(writer.into_inner()).map_err(|_| RequestError::NotJson)?;
+    written.map_err(|_| RequestError::Unwritable)?;
+    let mut text = String::from_utf8(writer.into_inner()).map_err(|_| RequestError::Unwritable)?;
     if text.is_empty() {
         text.push_str("[]");
     }
-    RawValue::from_string(text).map_err(|_| RequestError::NotJson)
+    RawValue::from_string(text).map_err(|_| RequestError::Unwritable)
 }
 
 #[cfg(test)]

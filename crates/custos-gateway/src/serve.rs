@@ -12,8 +12,8 @@ use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use crate::error::RequestError;
 use crate::gateway::{App, Gateway};
@@ -22,8 +22,7 @@ use crate::sql::format::Format;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
 use crate::{
-    Encryption, health, http_listener, keys, metrics, openapi, privacy, profiles, sql,
-    statements,
+    Encryption, health, http_listener, keys, metrics, openapi, privacy, profiles, sql, statements,
 };
 
 /// Longest body with a statement.
@@ -50,9 +49,10 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let tasks = Arc::new(Tasks::default());
-    let app = App { gateway: state, tasks: Arc::clone(&tasks), statements: Arc::default() };
     let (stop, stopping) = oneshot::channel::<()>();
-    let serving = http_listener::serve(listener, encryption, router(app), async move {
+    let open = state.metrics.connections("http");
+    let app = App { gateway: state, tasks: Arc::clone(&tasks), statements: Arc::default() };
+    let serving = http_listener::serve(listener, (encryption, open), router(app), async move {
         shutdown.await;
         drop(stop);
     });

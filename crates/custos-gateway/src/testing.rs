@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use custos_query::Tally;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -72,7 +73,12 @@ pub(crate) async fn send(router: Router, head: &str, body: &str) -> Answer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let mut server = JoinSet::new();
-    server.spawn(http_listener::serve(listener, Encryption::default(), router, pending()));
+    server.spawn(http_listener::serve(
+        listener,
+        (Encryption::default(), Gauge::default()),
+        router,
+        pending(),
+    ));
     let length = body.len();
     let request = format!(
         "{head}\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"

@@ -195,9 +195,9 @@ impl Failure {
             detail: withheld.map_or_else(|| self.error.to_string(), str::to_owned),
             hint: match withheld {
                 None => self.hint.clone(),
-                Some(_) => Some(
-                    "give the operator the error id; the log has the rest under it".to_owned(),
-                ),
+                Some(_) => {
+                    Some("give the operator the error id; the log has the rest under it".to_owned())
+                }
             },
             instance: self.about.clone(),
             error_id: withheld.map(|_| error_id.to_owned()),

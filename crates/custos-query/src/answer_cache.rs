@@ -209,7 +209,9 @@ impl AnswerCache {
         kept.uses += 1;
         let Grounds { asking, tables, visibility } = grounds;
         // What an older state of consent let be seen is not found again.
-        kept.drop_where(|entry| entry.visibility != visibility && !mutants::is_on(Mutant::OldAnswers));
+        kept.drop_where(|entry| {
+            entry.visibility != visibility && !mutants::is_on(Mutant::OldAnswers)
+        });
         kept.drop_key(&asking);
         while kept.bytes + bytes > self.bytes_max {
             let oldest = kept.answers.iter().min_by_key(|(_, entry)| entry.last_use);

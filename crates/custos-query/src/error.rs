@@ -198,9 +198,7 @@ impl Classify for QueryError {
             Self::Busy
             | Self::TooManyStatements { .. }
             | Self::TooManyLookups
-            | Self::TooFast { .. } => {
-                ErrorKind::Throttled
-            }
+            | Self::TooFast { .. } => ErrorKind::Throttled,
             Self::Timeout | Self::Cancelled => ErrorKind::Timeout,
             Self::SpillDisk | Self::Stopped => ErrorKind::Unavailable,
             Self::SpillDamaged => ErrorKind::Integrity,

@@ -209,6 +209,8 @@ impl<P> Governed<P> {
     /// a statement and nobody does for this, so it takes one processor.
     pub(crate) fn prepare(&mut self, on: Preparing) {
         self.prepares = Some(on);
+        // They are kept elsewhere, and their limits are others.
+        self.asking = None;
         self.planned.state.config_mut().options_mut().execution.target_partitions = 1;
     }
 

@@ -268,13 +268,10 @@ impl Profiles {
         let finds = |rid: Rid, source: &str| sight.finds(&shown, rid.get(), source);
         let seen = holders.iter().filter(|holder| finds(holder.rid, holder.source.as_str()));
         let seen = seen.map(|holder| (holder.rid, holder.assurance));
-        let vouched =
-            |rid: Rid| index.vouchers(rid).any(|source| finds(rid, source.as_str()));
+        let vouched = |rid: Rid| index.vouchers(rid).any(|source| finds(rid, source.as_str()));
         let is_known = |rid: Rid| now.same_people(&[rid]).into_iter().any(vouched);
-        let people: BTreeSet<PersonId> = meant_by(seen, is_known)
-            .into_iter()
-            .map(|rid| now.persons.person_of(rid))
-            .collect();
+        let people: BTreeSet<PersonId> =
+            meant_by(seen, is_known).into_iter().map(|rid| now.persons.person_of(rid)).collect();
         let mut people = people.into_iter();
         match (people.next(), people.next()) {
             (None, _) if holders.is_empty() => Ok((Answer::Unknown, None)),
@@ -282,9 +279,8 @@ impl Profiles {
             (Some(_), Some(_)) => Ok((Answer::Several, None)),
             (Some(person), None) => {
                 let members = members_of(&now.persons, person);
-                let shown = Shown(
-                    shown.0.into_iter().map(|(asked, of)| (asked, of & &members)).collect(),
-                );
+                let shown =
+                    Shown(shown.0.into_iter().map(|(asked, of)| (asked, of & &members)).collect());
                 let person = Person { id: person, members: &members, shown: &shown };
                 let profile = self.profile(lookup, sight, &now, &person).await?;
                 Ok(match profile {
@@ -308,8 +304,8 @@ impl Profiles {
         let mut parts: Vec<ProfilePart> =
             sight.parts.iter().copied().filter(|part| lookup.parts.contains(part)).collect();
         // Who has no row there does not exist, whatever else is asked for.
-        let unasked = !parts.contains(&ProfilePart::Traits)
-            && sight.parts.contains(&ProfilePart::Traits);
+        let unasked =
+            !parts.contains(&ProfilePart::Traits) && sight.parts.contains(&ProfilePart::Traits);
         parts.extend(unasked.then_some(ProfilePart::Traits));
         let prepared = self.prepared(lookup.principal, sight);
         let prepared = prepared.filter(|prepared| prepared.serves(sight, person));

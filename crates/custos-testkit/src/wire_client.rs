@@ -173,7 +173,9 @@ impl Need {
         match self {
             Self::Psql => "psql",
             Self::Python => "Python",
-            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => "Python that makes environments",
+            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => {
+                "Python that makes environments"
+            }
             Self::OdbcDriver => "psqlodbcw.so",
             Self::OdbcManager => "libodbc.so.2",
             Self::JavaCompiler => "Java with its compiler",
@@ -242,12 +244,8 @@ mod tests {
     use super::*;
 
     /// Those that do not speak PostgreSQL's protocol.
-    const OTHERS: [WireClient; 4] = [
-        WireClient::FLIGHT,
-        WireClient::FLIGHT_LOGINS,
-        WireClient::HTTP,
-        WireClient::OPENAPI,
-    ];
+    const OTHERS: [WireClient; 4] =
+        [WireClient::FLIGHT, WireClient::FLIGHT_LOGINS, WireClient::HTTP, WireClient::OPENAPI];
 
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {

@@ -231,8 +231,12 @@ async fn erase(installation: &Installation, silos: &Silos) -> Result<RequestView
         scope: None,
         value: Redacted::new(silos.truth.star().email.clone()),
     };
-    let new =
-        NewRequest { subject, regime: "pipl".to_owned(), verified_by: Some("demo".to_owned()), key: None };
+    let new = NewRequest {
+        subject,
+        regime: "pipl".to_owned(),
+        verified_by: Some("demo".to_owned()),
+        key: None,
+    };
     let opened = erasure.open(new, &officer).await?;
     let hidden = began.elapsed();
     let bar = output::progress("erasing", 0);

@@ -35,10 +35,8 @@ impl Traces {
         };
         let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
         let about = Resource::builder().with_service_name("custos").with_attribute(version).build();
-        let provider = SdkTracerProvider::builder()
-            .with_resource(about)
-            .with_batch_exporter(exporter)
-            .build();
+        let provider =
+            SdkTracerProvider::builder().with_resource(about).with_batch_exporter(exporter).build();
         global::set_text_map_propagator(TraceContextPropagator::new());
         Some(Self(provider))
     }

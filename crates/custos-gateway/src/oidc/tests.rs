@@ -160,9 +160,9 @@ impl Fake {
             .route("/keys", get(keys))
             .with_state(fake.clone());
         let mut tasks = JoinSet::new();
-        let encryption = crate::Encryption::default();
+        let clear = Default::default();
         let serving =
-            crate::http_listener::serve(listener, encryption, router, std::future::pending::<()>());
+            crate::http_listener::serve(listener, clear, router, std::future::pending::<()>());
         tasks.spawn(serving);
         (fake, issuer, tasks)
     }

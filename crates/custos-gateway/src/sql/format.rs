@@ -39,7 +39,8 @@ pub(crate) enum Format {
 
 impl Format {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [Self::Array, Self::Lines, Self::Csv, Self::Arrow, Self::Parquet];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Array, Self::Lines, Self::Csv, Self::Arrow, Self::Parquet];
 
     /// What the `accept` headers name first of these; an array if they name none.
     pub(crate) fn asked_for(headers: &HeaderMap, version: Version) -> Result<Self, RequestError> {
@@ -60,9 +61,7 @@ impl Format {
     }
 
     fn named(media_type: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| media_type.eq_ignore_ascii_case(format.content_type()))
+        Self::ALL.into_iter().find(|format| media_type.eq_ignore_ascii_case(format.content_type()))
     }
 
     /// The content type.

@@ -14,8 +14,8 @@ use custos_policy::{MaintenanceJob, PolicySet, Principal};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 use tracing::Instrument;
@@ -71,18 +71,7 @@ impl Executor {
     ) -> Self {
         let (current, people) = (Mutex::default(), tokio::sync::Mutex::default());
         let (running, tally, answers) = (Running::default(), Tally::default(), OnceLock::new());
-        Self {
-            population,
-            persons,
-            policy,
-            audit,
-            clock,
-            current,
-            people,
-            running,
-            tally,
-            answers,
-        }
+        Self { population, persons, policy, audit, clock, current, people, running, tally, answers }
     }
 
     /// Runs a governed plan on the state of consent as of now.

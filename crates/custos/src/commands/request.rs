@@ -18,7 +18,8 @@ pub(super) async fn run(
     match command {
         RequestCommand::Open { kind: RequestType::Erasure, subject, regime, verified_by, wait } => {
             let subject = subject.parse()?;
-            let view = erasure.open(NewRequest { subject, regime, verified_by, key: None }, &by).await?;
+            let view =
+                erasure.open(NewRequest { subject, regime, verified_by, key: None }, &by).await?;
             go_on(installation, &erasure, view.id, &by, &wait).await
         }
         RequestCommand::Verify { id, by: verified_by, wait } => {

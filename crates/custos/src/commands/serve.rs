@@ -135,7 +135,10 @@ async fn clean(installation: &Installation) -> Infallible {
     loop {
         tokio::time::sleep(VACUUM_PAUSE).await;
         if let Err(failure) = vacuum::sweep(installation, WORKER, VACUUM_KEPT).await {
-            tracing::error!(error = failure.message(), "bytes that nothing needs could not be deleted");
+            tracing::error!(
+                error = failure.message(),
+                "bytes that nothing needs could not be deleted"
+            );
         }
     }
 }

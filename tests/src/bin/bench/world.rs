@@ -103,8 +103,7 @@ impl World {
         catalog.views.insert("events".to_owned(), view);
         let clock = || Arc::<FakeClock>::clone(&self.clock);
         // What is measured is computed each time.
-        let limits =
-            Limits { kept_answers_bytes: 0, ..Limits::with_spill_in(self.path("spill")) };
+        let limits = Limits { kept_answers_bytes: 0, ..Limits::with_spill_in(self.path("spill")) };
         let (policy, keys) = (Arc::clone(&self.policy), Arc::clone(&self.keys));
         let governor = Governor::new(policy, catalog, keys, clock(), limits)?;
         let persons = lake.table(Arc::new(vault::persons_spec()?)).await?;
