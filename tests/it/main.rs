@@ -44,6 +44,8 @@ mod real_data;
 #[cfg(test)]
 mod snapshots;
 #[cfg(test)]
+mod superset;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod vacuum;

@@ -38,6 +38,8 @@ enum Need {
     Packages,
     /// Python with the pinned packages of Flight, which are of no use to the others.
     FlightPackages,
+    /// Python with Apache Superset, which pins much that the others have in newer versions.
+    SupersetPackages,
     OdbcDriver,
     OdbcManager,
     JavaCompiler,
@@ -47,7 +49,7 @@ enum Need {
 }
 
 impl WireClient {
-    /// All of them.
+    /// All that are run against PostgreSQL, too.
     pub const ALL: [Self; 13] = [
         Self::new("psql", "psql.py", &[Need::Psql, Need::Python]),
         Self::new("raw protocol", "session.py", &[Need::Python]),
@@ -70,6 +72,10 @@ impl WireClient {
 
     /// ADBC and pyarrow, over Flight SQL: told in `FLIGHT` where the server is.
     pub const FLIGHT: Self = Self::new("Flight SQL", "flight_client.py", &[Need::FlightPackages]);
+
+    /// Apache Superset, a server of its own: half a gigabyte, which only its own command installs.
+    pub const SUPERSET: Self =
+        Self::new("Superset", "superset_client.py", &[Need::SupersetPackages]);
 
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
@@ -100,6 +106,9 @@ impl WireClient {
         } else if self.needs.contains(&Need::FlightPackages) {
             let pinned = scripts.join("requirements-flight.txt");
             python_command(&python_of("clients-flight", &pinned)?)
+        } else if self.needs.contains(&Need::SupersetPackages) {
+            let pinned = scripts.join("requirements-superset.txt");
+            python_command(&python_of("clients-superset", &pinned)?)
         } else if self.needs.contains(&Need::Packages) {
             let python = python_of("clients-python", &scripts.join("requirements.txt"))?;
             python_command(&python)
@@ -140,7 +149,7 @@ impl Need {
         match self {
             Self::Psql => program("psql").is_some(),
             Self::Python => program("python3").is_some(),
-            Self::Packages | Self::FlightPackages => {
+            Self::Packages | Self::FlightPackages | Self::SupersetPackages => {
                 runs("python3", &["-c", "import ensurepip, venv"]).is_some()
             }
             Self::OdbcDriver => library("psqlodbcw.so").is_some(),
@@ -158,7 +167,9 @@ impl Need {
         match self {
             Self::Psql => "psql",
             Self::Python => "Python",
-            Self::Packages | Self::FlightPackages => "Python that makes environments",
+            Self::Packages | Self::FlightPackages | Self::SupersetPackages => {
+                "Python that makes environments"
+            }
             Self::OdbcDriver => "psqlodbcw.so",
             Self::OdbcManager => "libodbc.so.2",
             Self::JavaCompiler => "Java with its compiler",
@@ -172,7 +183,7 @@ impl Need {
         match self {
             Self::Psql => "postgresql-client",
             Self::Python => "python3",
-            Self::Packages | Self::FlightPackages => "python3-venv",
+            Self::Packages | Self::FlightPackages | Self::SupersetPackages => "python3-venv",
             Self::OdbcDriver => "odbc-postgresql",
             Self::OdbcManager => "unixodbc",
             Self::JavaCompiler => "default-jdk-headless",
@@ -229,15 +240,16 @@ mod tests {
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {
         let scripts = workspace_root().join(SCRIPTS);
-        for client in [&WireClient::ALL[..], &[WireClient::FLIGHT]].concat() {
+        let apart = [WireClient::FLIGHT, WireClient::SUPERSET];
+        let clients = [&WireClient::ALL[..], &apart[..]].concat();
+        for client in &clients {
             assert!(scripts.join(client.script).is_file(), "{client:?}");
         }
         let shared = ["seen.py", "raw.py"];
         for entry in fs::read_dir(scripts).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let is_script = [".py", ".java", ".js"].iter().any(|end| name.ends_with(end));
-            let driven = WireClient::ALL.iter().any(|client| client.script == name)
-                || WireClient::FLIGHT.script == name;
+            let driven = clients.iter().any(|client| client.script == name);
             assert!(!is_script || driven || shared.contains(&name.as_str()), "{name}");
         }
     }
