@@ -30,6 +30,8 @@ mod harness;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_clients;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod object_store;

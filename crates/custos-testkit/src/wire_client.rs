@@ -77,6 +77,10 @@ impl WireClient {
     pub const SUPERSET: Self =
         Self::new("Superset", "superset_client.py", &[Need::SupersetPackages]);
 
+    /// What no client should do, at all doors: told in `HTTP` and `FLIGHT` where these are, in
+    /// `OTHER_SECRET` the secret of the principal `other`, in `SERVER_PID` the server's number.
+    pub const HOSTILE: Self = Self::new("hostile", "hostile.py", &[Need::Python]);
+
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
     }
@@ -240,12 +244,12 @@ mod tests {
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {
         let scripts = workspace_root().join(SCRIPTS);
-        let apart = [WireClient::FLIGHT, WireClient::SUPERSET];
+        let apart = [WireClient::FLIGHT, WireClient::SUPERSET, WireClient::HOSTILE];
         let clients = [&WireClient::ALL[..], &apart[..]].concat();
         for client in &clients {
             assert!(scripts.join(client.script).is_file(), "{client:?}");
         }
-        let shared = ["seen.py", "raw.py"];
+        let shared = ["seen.py", "raw.py", "http2.py"];
         for entry in fs::read_dir(scripts).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let is_script = [".py", ".java", ".js"].iter().any(|end| name.ends_with(end));
