@@ -50,9 +50,10 @@ enum Need {
 
 impl WireClient {
     /// All that are run against PostgreSQL, too.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::new("psql", "psql.py", &[Need::Psql, Need::Python]),
         Self::new("raw protocol", "session.py", &[Need::Python]),
+        Self::new("transcripts", "transcripts.py", &[Need::Python]),
         Self::new("psycopg 3, errors", "errors.py", &[Need::Packages]),
         Self::new("psycopg 2", "psycopg_two.py", &[Need::Packages]),
         Self::new("psycopg 3", "psycopg_three.py", &[Need::Packages]),
