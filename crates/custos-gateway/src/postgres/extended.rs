@@ -49,7 +49,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             match self.wire.next().await?.ok_or(Stop::Gone)? {
                 Message::Sync(_) => return self.ready().await,
                 Message::Terminate(_) => return Err(Stop::Gone),
-                _ => {}
+                // Whoever sends many of them must not keep others from their turn.
+                _ => tokio::task::coop::consume_budget().await,
             }
         }
     }
