@@ -18,9 +18,11 @@ BINARY = 1
 class Connection:
     """A connection that tells every message; types are told by number, tables and pids are not."""
 
-    def __init__(self):
+    def __init__(self, source=None):
+        """From another address of this machine, if one is given."""
         self.socket = socket.create_connection(
-            (seen.setting("PGHOST"), int(seen.setting("PGPORT", "5432"))), timeout=60
+            (seen.setting("PGHOST"), int(seen.setting("PGPORT", "5432"))), timeout=60,
+            source_address=(source, 0) if source else None,
         )
         if seen.wants_tls():
             self.socket.sendall(struct.pack("!ii", 8, TLS_REQUEST))

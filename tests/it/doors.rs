@@ -62,6 +62,11 @@ impl Server {
         Self { child, doors, begun, log }
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it listens for HTTP.
     pub(crate) fn address(&self) -> &str {
         self.door("http")

@@ -31,6 +31,8 @@ mod governance;
 mod harness;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod hostile_clients;
 mod http;
 #[cfg(test)]
 mod identity;
@@ -50,6 +52,8 @@ mod races;
 mod real_data;
 #[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod superset;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

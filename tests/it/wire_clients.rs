@@ -20,7 +20,7 @@ const PURPOSE: &str = "analytics";
 const DIFFERENCES: &str = include_str!("../clients/differences.txt");
 
 /// Where a client connects to, and as whom.
-struct Place {
+pub(crate) struct Place {
     host: String,
     port: String,
     database: String,
@@ -29,7 +29,20 @@ struct Place {
 }
 
 impl Place {
-    fn to(&self, command: &mut Command) {
+    /// The PostgreSQL door, for a principal with this secret.
+    pub(crate) fn door(server: &Server, user: &'static str, secret: &str) -> Self {
+        let (host, port) = server.door("postgres").split_once(':').expect("an address");
+        Self {
+            host: host.to_owned(),
+            port: port.to_owned(),
+            database: PURPOSE.to_owned(),
+            user,
+            password: secret.to_owned(),
+        }
+    }
+
+    /// Tells a command where to connect to.
+    pub(crate) fn to(&self, command: &mut Command) {
         command.env("PGHOST", &self.host).env("PGPORT", &self.port);
         command.env("PGDATABASE", &self.database).env("PGUSER", self.user);
         command.env("PGPASSWORD", &self.password);
@@ -49,7 +62,7 @@ impl Place {
     }
 
     /// What a client saw, by check.
-    fn seen_by(&self, client: WireClient) -> BTreeMap<String, Value> {
+    pub(crate) fn seen_by(&self, client: WireClient) -> BTreeMap<String, Value> {
         let mut command = client.command().expect("the client is installed");
         self.to(&mut command);
         let output = command.output().expect("the client starts");
@@ -59,7 +72,7 @@ impl Place {
 }
 
 /// A shop with two customers who may be seen, and a column of each type.
-fn shop() -> Custos {
+pub(crate) fn shop() -> Custos {
     let custos = Custos::new();
     for model in ["orders.sql", "kinds.sql"] {
         custos.use_model(&format!("clients/{model}"));
@@ -78,7 +91,7 @@ fn shop() -> Custos {
 }
 
 /// A PostgreSQL whose reader sees the same tables with the same rows.
-fn oracle(ours: &Place) -> Place {
+pub(crate) fn oracle(ours: &Place) -> Place {
     let server = PostgresServer::shared().expect("a PostgreSQL server");
     let database = server.new_database().expect("a database");
     let owner = Place {
@@ -118,29 +131,22 @@ fn known() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     known
 }
 
-#[test]
-fn clients_of_postgresql_see_what_postgresql_shows_them() {
+/// What clients tell is the same at both places, but for what is listed.
+pub(crate) fn compare(clients: &[WireClient]) {
     let custos = shop();
     let added = custos.run(&["principal", "add", "reader", "--role", "analyst", "--json"]).ok();
     let server = Server::start(&custos);
-    let (host, port) = server.door("postgres").split_once(':').expect("an address");
-    let ours = Place {
-        host: host.to_owned(),
-        port: port.to_owned(),
-        database: PURPOSE.to_owned(),
-        user: "reader",
-        password: added.last()["secret"].as_str().expect("a secret").to_owned(),
-    };
+    let ours = Place::door(&server, "reader", added.last()["secret"].as_str().expect("a secret"));
     let oracle = oracle(&ours);
     let known = known();
     let (mut wrong, mut equal) = (Vec::new(), 0);
-    for client in WireClient::ALL {
+    for client in clients {
         if let Some(why) = client.missing() {
             // The test command has said so, too; where it installs what is missing, none is.
             eprintln!("{} was not run: {why}", client.name);
             continue;
         }
-        let (expected, seen) = (oracle.seen_by(client), ours.seen_by(client));
+        let (expected, seen) = (oracle.seen_by(*client), ours.seen_by(*client));
         assert!(!expected.is_empty(), "{} told nothing", client.name);
         let differences = known.get(client.name);
         for (check, expected) in &expected {
@@ -160,4 +166,9 @@ fn clients_of_postgresql_see_what_postgresql_shows_them() {
     }
     let wrong: Vec<String> = wrong.iter().map(|text| text.chars().take(600).collect()).collect();
     assert!(wrong.is_empty(), "{equal} equal; not as listed:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn clients_of_postgresql_see_what_postgresql_shows_them() {
+    compare(&WireClient::ALL);
 }

@@ -15,6 +15,7 @@ mod map;
 mod noninterference;
 mod services;
 mod step;
+mod superset;
 mod test_counts;
 mod test_run;
 mod tidy;
@@ -35,6 +36,7 @@ usage: cargo xtask <task>
                         asks generated statements in worlds with and without hidden rows
   noninterference --mutants
                         weakens the enforcement in many ways, each of which must be noticed
+  superset              installs Apache Superset and compares what it sees with PostgreSQL
   map                   rewrites the crate table of README.md";
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", name, "--json"] => bench::run(name, true),
         ["noninterference", "--mutants"] => noninterference::mutants(),
         ["noninterference", settings @ ..] => noninterference::run(settings),
+        ["superset"] => superset::run(),
         ["tidy"] => tidy::run(),
         ["map"] => map::run(),
         ["help" | "--help" | "-h"] => {

@@ -21,6 +21,7 @@ mod parameter;
 mod rows;
 mod session;
 mod settings;
+mod shape;
 mod simple;
 mod startup;
 mod text;

@@ -40,6 +40,8 @@ enum Need {
     FlightPackages,
     /// Python with the pinned packages of schemathesis.
     OpenApiPackages,
+    /// Python with Apache Superset, which pins much that the others have in newer versions.
+    SupersetPackages,
     OdbcDriver,
     OdbcManager,
     JavaCompiler,
@@ -49,10 +51,11 @@ enum Need {
 }
 
 impl WireClient {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
+    /// All that are run against PostgreSQL, too.
+    pub const ALL: [Self; 14] = [
         Self::new("psql", "psql.py", &[Need::Psql, Need::Python]),
         Self::new("raw protocol", "session.py", &[Need::Python]),
+        Self::new("transcripts", "transcripts.py", &[Need::Python]),
         Self::new("psycopg 3, errors", "errors.py", &[Need::Packages]),
         Self::new("psycopg 2", "psycopg_two.py", &[Need::Packages]),
         Self::new("psycopg 3", "psycopg_three.py", &[Need::Packages]),
@@ -82,6 +85,13 @@ impl WireClient {
     /// The same, over connections and with logins of many kinds: told in `CALLS` which.
     pub const FLIGHT_LOGINS: Self =
         Self::new("Flight SQL, logins", "identity_client.py", &[Need::FlightPackages]);
+    /// Apache Superset, a server of its own: half a gigabyte, which only its own command installs.
+    pub const SUPERSET: Self =
+        Self::new("Superset", "superset_client.py", &[Need::SupersetPackages]);
+
+    /// What no client should do, at all doors: told in `HTTP` and `FLIGHT` where these are, in
+    /// `OTHER_SECRET` the secret of the principal `other`, in `SERVER_PID` the server's number.
+    pub const HOSTILE: Self = Self::new("hostile", "hostile.py", &[Need::Python]);
 
     const fn new(name: &'static str, script: &'static str, needs: &'static [Need]) -> Self {
         Self { name, script, needs }
@@ -115,6 +125,9 @@ impl WireClient {
         } else if self.needs.contains(&Need::OpenApiPackages) {
             let pinned = scripts.join("requirements-openapi.txt");
             python_command(&python_of("clients-openapi", &pinned)?)
+        } else if self.needs.contains(&Need::SupersetPackages) {
+            let pinned = scripts.join("requirements-superset.txt");
+            python_command(&python_of("clients-superset", &pinned)?)
         } else if self.needs.contains(&Need::Packages) {
             let python = python_of("clients-python", &scripts.join("requirements.txt"))?;
             python_command(&python)
@@ -155,7 +168,10 @@ impl Need {
         match self {
             Self::Psql => program("psql").is_some(),
             Self::Python => program("python3").is_some(),
-            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => {
+            Self::Packages
+            | Self::FlightPackages
+            | Self::OpenApiPackages
+            | Self::SupersetPackages => {
                 runs("python3", &["-c", "import ensurepip, venv"]).is_some()
             }
             Self::OdbcDriver => library("psqlodbcw.so").is_some(),
@@ -173,9 +189,10 @@ impl Need {
         match self {
             Self::Psql => "psql",
             Self::Python => "Python",
-            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => {
-                "Python that makes environments"
-            }
+            Self::Packages
+            | Self::FlightPackages
+            | Self::OpenApiPackages
+            | Self::SupersetPackages => "Python that makes environments",
             Self::OdbcDriver => "psqlodbcw.so",
             Self::OdbcManager => "libodbc.so.2",
             Self::JavaCompiler => "Java with its compiler",
@@ -189,7 +206,10 @@ impl Need {
         match self {
             Self::Psql => "postgresql-client",
             Self::Python => "python3",
-            Self::Packages | Self::FlightPackages | Self::OpenApiPackages => "python3-venv",
+            Self::Packages
+            | Self::FlightPackages
+            | Self::OpenApiPackages
+            | Self::SupersetPackages => "python3-venv",
             Self::OdbcDriver => "odbc-postgresql",
             Self::OdbcManager => "unixodbc",
             Self::JavaCompiler => "default-jdk-headless",
@@ -243,22 +263,28 @@ fn library(name: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    /// Those that do not speak PostgreSQL's protocol.
-    const OTHERS: [WireClient; 4] =
-        [WireClient::FLIGHT, WireClient::FLIGHT_LOGINS, WireClient::HTTP, WireClient::OPENAPI];
+    /// Those that are not run against PostgreSQL, or not with the others.
+    const APART: [WireClient; 6] = [
+        WireClient::FLIGHT,
+        WireClient::FLIGHT_LOGINS,
+        WireClient::HTTP,
+        WireClient::OPENAPI,
+        WireClient::SUPERSET,
+        WireClient::HOSTILE,
+    ];
 
     #[test]
     fn every_client_has_a_script_and_every_script_a_client() {
         let scripts = workspace_root().join(SCRIPTS);
-        for client in [&WireClient::ALL[..], &OTHERS].concat() {
+        let clients = [&WireClient::ALL[..], &APART].concat();
+        for client in &clients {
             assert!(scripts.join(client.script).is_file(), "{client:?}");
         }
-        let shared = ["seen.py", "raw.py"];
+        let shared = ["seen.py", "raw.py", "http2.py"];
         for entry in fs::read_dir(scripts).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let is_script = [".py", ".java", ".js"].iter().any(|end| name.ends_with(end));
-            let driven = WireClient::ALL.iter().any(|client| client.script == name)
-                || OTHERS.iter().any(|known| known.script == name);
+            let driven = clients.iter().any(|client| client.script == name);
             assert!(!is_script || driven || shared.contains(&name.as_str()), "{name}");
         }
     }

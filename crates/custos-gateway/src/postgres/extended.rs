@@ -49,7 +49,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             match self.wire.next().await?.ok_or(Stop::Gone)? {
                 Message::Sync(_) => return self.ready().await,
                 Message::Terminate(_) => return Err(Stop::Gone),
-                _ => {}
+                // Whoever sends many of them must not keep others from their turn.
+                _ => tokio::task::coop::consume_budget().await,
             }
         }
     }
@@ -84,6 +85,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let prepared = self.session.statement(&name)?.clone();
         self.session.admit(prepared.command.as_ref())?;
         let given = formats(&bind.parameter_format_codes)?;
+        if given.len() > 1 && given.len() != bind.parameters.len() {
+            let text = "the number of formats is not that of the parameters";
+            return Err(PgError::protocol(text).into());
+        }
         let oids = self.oids(&name, &prepared, bind.parameters.len()).await?;
         if oids.len() != bind.parameters.len() {
             return Err(

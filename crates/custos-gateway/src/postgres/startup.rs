@@ -8,7 +8,8 @@ use pgwire::api::auth::Password;
 use pgwire::api::auth::sasl::scram::ScramServerAuth;
 use pgwire::messages::response::ReadyForQuery;
 use pgwire::messages::startup::{
-    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, Startup,
+    Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus,
+    PasswordMessageFamily, Startup,
 };
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,6 +18,7 @@ use super::cancel::Cancel;
 use super::error::PgError;
 use super::session::Session;
 use super::settings::Settings;
+use super::shape::is_first_proof;
 use super::wire::Wire;
 use super::{Door, Stop};
 use crate::authenticator::SCRAM_ROUNDS;
@@ -143,6 +145,9 @@ async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
     let PgWireFrontendMessage::PasswordMessageFamily(first) = first else {
         return Err(unexpected());
     };
+    if !matches!(&first, PasswordMessageFamily::Raw(body) if is_first_proof(body)) {
+        return Err(unexpected());
+    }
     let first = first.into_sasl_initial_response().map_err(|_| unexpected())?;
     let data = first.data.filter(|_| first.auth_method == MECHANISM).ok_or_else(unexpected)?;
     let (challenge, waiting) =

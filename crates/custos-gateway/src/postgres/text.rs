@@ -5,6 +5,10 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::error::PgError;
 
+/// Longest text of statements, in bytes. One statement may have a quarter of it, and a text that is
+/// taken apart takes a hundred times its length.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
 /// A statement of a text, with its words.
 #[derive(Debug, Clone)]
 pub(super) struct Piece<'a> {
@@ -23,10 +27,14 @@ struct Word {
 
 /// The statements of a text; those that are empty are left out.
 pub(super) fn pieces(sql: &str) -> Result<Vec<Piece<'_>>, PgError> {
+    if sql.len() > TEXT_BYTES_MAX {
+        let text = format!("statements that are sent at once have {TEXT_BYTES_MAX} bytes at most");
+        return Err(PgError::new("54000", text));
+    }
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
         .tokenize_with_location()
         .map_err(|_| PgError::new("42601", "the statement is not valid SQL"))?;
-    let places = Places::of(sql);
+    let mut places = Places::of(sql);
     let mut pieces = Vec::new();
     let mut words: Vec<Word> = Vec::new();
     for token in tokens {
@@ -50,26 +58,33 @@ fn piece(sql: &str, mut words: Vec<Word>) -> Option<Piece<'_>> {
     Some(Piece { text: sql.get(start..end)?, words })
 }
 
-/// Where lines begin, and where characters are within them.
+/// A place in a text, which goes forward only: to look for each token from the beginning of its
+/// line would take the square of the time.
 struct Places<'a> {
     sql: &'a str,
-    lines: Vec<usize>,
+    line: u64,
+    column: u64,
+    byte: usize,
 }
 
 impl<'a> Places<'a> {
-    fn of(sql: &'a str) -> Self {
-        let begins = sql.match_indices('\n').map(|(at, _)| at + 1);
-        Self { sql, lines: std::iter::once(0).chain(begins).collect() }
+    const fn of(sql: &'a str) -> Self {
+        Self { sql, line: 1, column: 1, byte: 0 }
     }
 
-    /// The byte at a line and column, which count from 1 and by characters.
-    fn byte(&self, at: sqlparser::tokenizer::Location) -> usize {
-        let (line, column) = (at.line.saturating_sub(1), at.column.saturating_sub(1));
-        let line = usize::try_from(line).ok().and_then(|line| self.lines.get(line).copied());
-        let start = line.unwrap_or(self.sql.len());
-        let rest = self.sql.get(start..).unwrap_or_default();
-        let column = usize::try_from(column).unwrap_or(usize::MAX);
-        start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte)
+    /// The byte at a line and column, which count from 1 and by characters, and which are not
+    /// before those that were asked for last.
+    fn byte(&mut self, at: sqlparser::tokenizer::Location) -> usize {
+        let mut rest = self.sql.get(self.byte..).unwrap_or_default().chars();
+        while (self.line, self.column) < (at.line, at.column) {
+            let Some(next) = rest.next() else { break };
+            (self.line, self.column) = match next {
+                '\n' => (self.line + 1, 1),
+                _ => (self.line, self.column + 1),
+            };
+            self.byte += next.len_utf8();
+        }
+        self.byte
     }
 }
 
@@ -206,6 +221,16 @@ mod tests {
             ["select '张;三'\n  , 1", "select '李'"]
         );
         assert_eq!(pieces("select 'open").unwrap_err().code, "42601");
+    }
+
+    #[test]
+    fn a_long_line_is_taken_apart_in_no_time() {
+        let began = std::time::Instant::now();
+        let line = format!("select 1{}", "+1".repeat(100_000));
+        assert_eq!(texts(&line), [line.as_str()]);
+        // By the square of its length it would be minutes.
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+        assert_eq!(pieces(&" ".repeat(TEXT_BYTES_MAX + 1)).unwrap_err().code, "54000");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::error::PgError;
+use super::shape::is_formed;
 
 /// Longest message of somebody who did not log in yet, in bytes.
 const STRANGER_BYTES_MAX: usize = 16 * 1024;
@@ -101,6 +102,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 && self.incoming.len() > length
             {
                 let mut message = self.incoming.split_to(length + 1);
+                if !is_formed(&message) {
+                    return Err(malformed());
+                }
                 let decoded = self.decoded(&mut message)?.ok_or_else(malformed)?;
                 return if message.has_remaining() { Err(malformed()) } else { Ok(Some(decoded)) };
             }
