@@ -1,8 +1,11 @@
 //! HTTP, through a client that is not ours.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -109,7 +112,7 @@ impl Server {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
         let mut log = std::mem::take(&mut self.begun);
-        std::io::Read::read_to_string(&mut self.log, &mut log).expect("a log");
+        self.log.read_to_string(&mut log).expect("a log");
         assert!(self.child.wait().expect("it ended").success());
         log
     }
@@ -178,4 +181,44 @@ fn http_answers_as_the_command_line_does_and_erases() {
     let log = server.end();
     assert!(!log.contains(CANARY) && !log.contains("M-ANA"), "{log}");
     custos.healthy();
+}
+
+#[test]
+fn what_was_begun_is_answered_to_its_end_before_the_server_ends() {
+    let custos = Custos::shop();
+    let run = custos.run(&["principal", "add", "ana", "--role", "analyst", "--json"]).ok();
+    let token = run.last()["secret"].as_str().expect("a secret").to_owned();
+    let server = Server::start(&custos);
+    let connect = || TcpStream::connect(server.address()).expect("a connection");
+    let silent = connect();
+    let mut idle = connect();
+    write!(idle, "GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n").expect("it is sent");
+    let mut first = [0; 15];
+    idle.read_exact(&mut first).expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    // Far more than fits between the two, so that the server has to wait for its reader.
+    let tables = ('a'..'n').map(|name| format!("orders {name}")).collect::<Vec<_>>().join(", ");
+    let body = json!({"sql": format!("select a.order_id from {tables}")}).to_string();
+    let mut busy = connect();
+    write!(
+        busy,
+        "POST /v1/sql HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\nx-custos-purpose: analytics\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("a request is sent");
+    busy.read_exact(&mut first).expect("an answer begins");
+    let begun = Instant::now();
+    let rest = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        let mut rest = Vec::new();
+        busy.read_to_end(&mut rest).expect("the rest");
+        rest
+    });
+    server.end();
+    assert!(begun.elapsed() < Duration::from_secs(25), "nobody who is idle is waited for");
+    let rest = rest.join().expect("it was read");
+    assert!(rest.len() > 10_000_000 && rest.ends_with(b"]\r\n0\r\n\r\n"), "{}", rest.len());
+    drop((silent, idle));
 }

@@ -132,6 +132,20 @@ fn settings<'a>(server: &'a Issued, more: &[(&'a str, &'a str)]) -> Vec<(&'a str
     [&files, more].concat()
 }
 
+/// What is answered to the start of a login at a port of TLS, if it is answered.
+fn greeted(address: &str, arguments: &[&str]) -> Option<u8> {
+    const LOGIN: &[u8] = b"\0\0\0\x1d\0\x03\0\0user\0ana\0database\0x\0\0";
+    let mut client = openssl(&["s_client", "-quiet", "-connect", address]);
+    client.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut client = client.spawn().expect("openssl starts");
+    // It may have ended: then nothing is answered.
+    let _sent = client.stdin.take().expect("its input").write_all(LOGIN);
+    let mut first = [0];
+    let read = client.stdout.take().expect("its output").read_exact(&mut first);
+    client.kill().and_then(|()| client.wait()).expect("it ends");
+    read.ok().map(|()| first[0])
+}
+
 /// Each door over TLS with a client that trusts this authority only: whether it was let in.
 fn in_by(custos: &Custos, server: &Server, secret: &str, trusted: &Path) -> [bool; 3] {
     assert!(custos.path("shop").is_dir());
@@ -186,6 +200,11 @@ fn every_door_encrypts_and_turns_away_who_does_not() {
         }
     }
     assert_eq!(agreed(server.address(), "h2,http/1.1"), "http/1.1");
+
+    // A client of PostgreSQL may begin with TLS, if it says that it means PostgreSQL.
+    let postgres = server.door("postgres");
+    assert_eq!(greeted(postgres, &["-alpn", "postgresql"]), Some(b'R'));
+    assert_eq!(greeted(postgres, &[]), None);
 
     second.server("server").replace(&certificate);
     sleep(Duration::from_millis(1_200));

@@ -29,7 +29,7 @@ const EXCEPTIONS: [(&str, &str, &str); 3] = [
     ("libbz2-rs-sys", "bzip2-1.0.6", "a permissive licence of one project's own"),
     // Copyleft by file: an obligation only for those who change it, which we do not.
     ("option-ext", "MPL-2.0", "linked unchanged, by way of `dirs`"),
-    ("x509-certificate", "MPL-2.0", "linked unchanged, by way of `pgwire`"),
+    ("x509-certificate", "MPL-2.0", "linked unchanged, by `pgwire` too"),
 ];
 
 /// Checks all packages that are built on this platform.

@@ -1,6 +1,5 @@
 //! Connections of HTTP: how long they may take, and how they end.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
@@ -52,8 +51,7 @@ async fn talk(connection: Connection, router: Router, mut stopping: watch::Recei
     let peer = connection.peer().clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request.map(Body::new)).await?) }
+        router.clone().call(request.map(Body::new))
     });
     let talking = http1::Builder::new()
         .timer(TokioTimer::new())

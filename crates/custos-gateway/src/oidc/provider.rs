@@ -114,12 +114,12 @@ fn key(json: Value) -> Option<(String, Key)> {
         None => None,
     };
     let jwk: Jwk = serde_json::from_value(json).ok()?;
-    let is_public = match jwk.algorithm {
+    let is_public = matches!(
+        jwk.algorithm,
         AlgorithmParameters::RSA(_)
-        | AlgorithmParameters::EllipticCurve(_)
-        | AlgorithmParameters::OctetKeyPair(_) => true,
-        _ => false,
-    };
+            | AlgorithmParameters::EllipticCurve(_)
+            | AlgorithmParameters::OctetKeyPair(_)
+    );
     let common = &jwk.common;
     let signs = common.public_key_use.as_ref().is_none_or(|of| *of == PublicKeyUse::Signature);
     let verifies = |of: &Vec<KeyOperations>| of.contains(&KeyOperations::Verify);
