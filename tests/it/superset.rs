@@ -7,8 +7,9 @@ use custos_testkit::WireClient;
 
 use crate::wire_clients::compare;
 
-/// Set where it is asked for.
-const ASKED: &str = "CUSTOS_SUPERSET";
+/// Set where it is asked for. The program that is tested would refuse a setting of its own that it
+/// does not know.
+const ASKED: &str = "CLIENTS_SUPERSET";
 
 #[test]
 fn superset_shows_of_custos_what_it_shows_of_postgresql() {

@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<()> {
         succeed(cargo().args(["build", "--profile", "ci", "--workspace", "--bins", "--tests"]))?;
         let mut command = cargo();
         command.args(["test", "--profile", "ci", "--workspace", "--test", "it"]);
-        command.env("CUSTOS_SUPERSET", "1");
+        command.env("CLIENTS_SUPERSET", "1");
         succeed(command.args(["--", "--nocapture", "superset::"]))
     })
 }

@@ -73,9 +73,11 @@ SELECT DISTINCT store FROM customer.orders ORDER BY store
 SELECT store AS __text, max(order_id) AS __value FROM customer.orders GROUP BY store ORDER BY 1
 
 -- name: builder
+-- rows: sorted
 SELECT sum(amount), store FROM customer.orders WHERE (store = 'berlin' AND amount >= 5) GROUP BY store LIMIT 50
 
 -- name: values
+-- rows: sorted
 SELECT 'store' AS col_name, "store"::text AS val FROM (SELECT DISTINCT "store" FROM "customer"."orders" WHERE "store" IS NOT NULL ORDER BY "store" LIMIT 100) sub_0 UNION ALL SELECT 'quantity' AS col_name, "quantity"::text AS val FROM (SELECT DISTINCT "quantity" FROM "customer"."orders" WHERE "quantity" IS NOT NULL ORDER BY "quantity" LIMIT 100) sub_1
 
 -- name: annotation

@@ -65,12 +65,15 @@ BEGIN;declare "SQL_CUR0x7f0003" binary cursor for SELECT "orders"."quantity" AS 
 SELECT SUM("orders"."amount") AS "sum:amount:ok", COUNT(1) AS "cnt:orders:ok" FROM "customer"."orders" "orders" HAVING (COUNT(1) > 0)
 
 -- name: by store
+-- rows: sorted
 SELECT CAST("orders"."store" AS TEXT) AS "store", SUM("orders"."amount") AS "sum:amount:ok", COUNT(DISTINCT "orders"."order_id") AS "ctd:order_id:ok" FROM "customer"."orders" "orders" WHERE (("orders"."store" >= 'a') AND ("orders"."store" IN ('berlin', 'paris'))) GROUP BY 1
 
 -- name: by month
+-- rows: sorted
 SELECT CAST(DATE_TRUNC('MONTH', CAST("orders"."ordered_at" AS TIMESTAMP)) AS DATE) AS "tmn:ordered_at:ok", SUM("orders"."amount") AS "sum:amount:ok" FROM "customer"."orders" "orders" GROUP BY 1
 
 -- name: by week of year
+-- rows: sorted
 SELECT CAST(FLOOR((7 + EXTRACT(DOY FROM "ordered_at") - 1 + EXTRACT(DOW FROM DATE_TRUNC('YEAR', "ordered_at"))) / 7) AS INTEGER) AS "wk", COUNT(1) AS "n" FROM "customer"."orders" GROUP BY 1
 
 -- name: parts of times
