@@ -4,11 +4,11 @@
 //!
 //! | attack | why |
 //! |---|---|
-//! | A20, A21, A41, A43: plans, sessions, tickets and cursors kept over a change | a statement is planned anew for each execution, in a session of its own; no wire that keeps any is served. Row bits, visibility and files kept over a change are: all doors are opened before the last withdrawals |
+//! | A20, A21, A41, A43: plans, sessions, tickets and cursors kept over a change | a statement is planned anew for each execution, in a session of its own. Cursors, tickets and statements for later over a change are tests of the doors. Row bits, visibility, files and answers kept over a change are here: all doors are opened, and asked, before the last withdrawals |
 //! | A30, A31, A32 of totals: differences of several statements | `EXCLUSIONS.md`; that thresholds hold back what they must are tests of `custos-query` |
 //! | A34, A36, A38: physical order, plans that follow sizes, time | `EXCLUSIONS.md` |
 //! | A37, A46: memory and temporary space | errors have fixed texts; the bytes of temporary files are searched by tests of `custos-query` |
-//! | A40, A42: Substrait, ingestion and counts over Flight | not served |
+//! | A40, A42: Substrait, ingestion and counts over Flight | not served; tests of Flight see them refused |
 //! | A47: names in the lake | tests of `custos-lake` |
 
 use std::collections::BTreeSet;

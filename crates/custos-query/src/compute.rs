@@ -8,14 +8,19 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::QueryError;
+use crate::{QueryError, STACK_BYTES};
 
 static THREADS: OnceLock<Option<Runtime>> = OnceLock::new();
 
 /// Where statements run.
 pub(crate) fn threads() -> Result<&'static Handle, QueryError> {
     let runtime = THREADS.get_or_init(|| {
-        Builder::new_multi_thread().thread_name("custos-compute").enable_all().build().ok()
+        Builder::new_multi_thread()
+            .thread_name("custos-compute")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .ok()
     });
     runtime.as_ref().map(Runtime::handle).ok_or(QueryError::Busy)
 }

@@ -3,15 +3,19 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CastKind, DataType, Expr, Ident, ObjectName, ObjectNamePart, SelectItem,
-    Statement, TableAliasColumnDef, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut,
-    VisitorMut,
+    self, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, SelectItem, Statement,
+    TableAliasColumnDef, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use crate::catalogue::call;
+use crate::time_format;
 
 /// Functions that tell the time, which stands still while a statement runs.
 const NOW: [&str; 3] = ["transaction_timestamp", "statement_timestamp", "clock_timestamp"];
+
+/// Functions between times and texts, which take a pattern.
+const TIMES_AS_TEXT: [&str; 3] = ["to_char", "to_date", "to_timestamp"];
 
 /// Puts a statement into words that mean to the engine what they mean to PostgreSQL.
 pub(crate) fn translate(statement: &mut Statement) {
@@ -52,6 +56,9 @@ impl VisitorMut for Translate {
                 if NOW.contains(&name.as_str()) {
                     function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new("now"))]);
                 }
+                if TIMES_AS_TEXT.contains(&name.as_str()) {
+                    in_engines_pattern(function);
+                }
             }
             Expr::Cast { expr: inner, data_type, .. } => {
                 if let Some(text) = literal(inner) {
@@ -89,6 +96,22 @@ impl VisitorMut for Translate {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Says the pattern of a time in the engine's words. A function whose pattern has none there gets a
+/// name that no function has, since another time than was meant would be shown.
+fn in_engines_pattern(function: &mut ast::Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))] = &mut list.args[..] else {
+        return;
+    };
+    match literal(pattern).and_then(time_format::of_engine) {
+        Some(said) => *pattern = text(said),
+        None => {
+            let name = format!("{}_with_this_pattern", function.name.to_string().to_lowercase());
+            function.name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arrow::array::ArrayRef;
+use chrono::DateTime;
 use custos_consent::RowBasis;
 use custos_core::{Clock, Purpose, TableName};
 use custos_keys::KeyService;
@@ -43,7 +44,10 @@ use crate::resources::{Resources, Statement as Lent};
 use crate::row_bits::RowBitsCache;
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
-use crate::{GovernedSource, Limits, QueryError, Question, Session, allow, date_trunc, totals};
+use crate::{
+    GovernedSource, Limits, QueryError, Question, Session, allow, bounded, complexity, date_trunc,
+    totals,
+};
 
 pub(crate) const CATALOG: &str = "custos";
 pub(crate) const PUBLISHED: &str = "customer";
@@ -340,6 +344,7 @@ impl Governor {
         if question.sql.len() > SQL_BYTES_MAX {
             return Err(QueryError::TooComplex);
         }
+        complexity::check(question.sql)?;
         self.policy.may_use(question.principal, purpose).map_err(|denial| QueryError::Denied {
             purpose: purpose.clone(),
             reason: denial.reason,
@@ -435,7 +440,11 @@ impl Governor {
     /// A session without tables.
     fn schemas(&self, question: &Question<'_>, lent: &Lent) -> Result<Schemas, QueryError> {
         let database = question.session.map(|session| session.database.as_str());
-        Schemas::new(self.config(question.session), lent.runtime(), database)
+        let mut schemas = Schemas::new(self.config(question.session), lent.runtime(), database)?;
+        // One moment for all that a statement says of the time.
+        let now = DateTime::from_timestamp_micros(self.clock.now().micros());
+        schemas.state.execution_props_mut().query_execution_start_time = now;
+        Ok(schemas)
     }
 
     fn config(&self, session: Option<&Session>) -> SessionConfig {
@@ -677,6 +686,7 @@ impl Schemas {
             .into_iter()
             .filter(|function| allow::function(function.name()))
             .map(date_trunc::replace)
+            .map(bounded::replace)
             .collect();
         let builder = match database {
             Some(_) => SessionStateBuilder::new().with_type_planner(Arc::new(PostgresTypes)),

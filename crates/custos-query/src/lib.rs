@@ -17,8 +17,10 @@
 mod aging;
 mod allow;
 mod answer_cache;
+mod bounded;
 mod budget;
 mod catalogue;
+mod complexity;
 mod compute;
 mod date_trunc;
 mod dense;
@@ -58,9 +60,11 @@ mod source;
 mod spill;
 mod subjects_read;
 mod tally;
+mod time_format;
 mod totals;
 mod units;
 
+pub use complexity::STACK_BYTES;
 pub use error::QueryError;
 pub use export::{
     Export, ExportError, ExportFormat, ExportLease, ExportLedger, ExportParts, ExportService,

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    GroupByExpr, Ident, Join, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
-    SetOperator, Statement, TableFactor, TableWithJoins, visit_expressions_mut,
+    self, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, GroupByExpr, Ident, Join, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SetExpr, SetOperator, Statement, TableFactor, TableWithJoins,
+    visit_expressions_mut,
 };
 
 use super::{information, relations, shape};
@@ -34,7 +35,8 @@ pub(crate) fn adapt(statement: &mut Statement) {
             .or_else(|| array_of(expr))
             .or_else(|| only_row(expr))
             .or_else(|| name_of(expr))
-            .or_else(|| function_named(expr));
+            .or_else(|| function_named(expr))
+            .or_else(|| function_joined(expr));
         if let Some(adapted) = adapted {
             *expr = adapted;
         }
@@ -111,17 +113,47 @@ fn name_of(expr: &Expr) -> Option<Expr> {
     is_text.then(|| call(function, vec![Expr::clone(number)]))
 }
 
+/// A comparison of a function's number with a column that names a function, as one of names: those
+/// of the functions that types are read and written by are not shared.
+fn function_joined(expr: &Expr) -> Option<Expr> {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = expr else { return None };
+    let (number, names) = match (names_function(left), names_function(right)) {
+        (false, true) => (left, right),
+        (true, false) => (right, left),
+        _ => return None,
+    };
+    let Expr::CompoundIdentifier(parts) = &**number else { return None };
+    let (last, of) = parts.split_last()?;
+    if !last.value.eq_ignore_ascii_case("oid") {
+        return None;
+    }
+    let name = of.iter().cloned().chain([Ident::new("proname")]).collect();
+    Some(Expr::BinaryOp {
+        left: Box::new(Expr::CompoundIdentifier(name)),
+        op: BinaryOperator::Eq,
+        right: names.clone(),
+    })
+}
+
+/// Whether an expression is a column of `pg_type` that names a function.
+fn names_function(expr: &Expr) -> bool {
+    let column = match expr {
+        Expr::Identifier(ident) => ident,
+        Expr::CompoundIdentifier(parts) => match parts.last() {
+            Some(ident) => ident,
+            None => return false,
+        },
+        _ => return false,
+    };
+    column.value.starts_with("typ")
+        && ["input", "output", "receive", "send"].iter().any(|end| column.value.ends_with(end))
+}
+
 /// A comparison of a function's name, which is what columns hold here, with the number of a function
 /// that is looked up by its name.
 fn function_named(expr: &Expr) -> Option<Expr> {
     let Expr::BinaryOp { left, op, right } = expr else { return None };
-    let column = match &**left {
-        Expr::Identifier(ident) => ident,
-        Expr::CompoundIdentifier(parts) => parts.last()?,
-        _ => return None,
-    };
-    let is_function = column.value.starts_with("typ")
-        && ["input", "output", "receive", "send"].iter().any(|end| column.value.ends_with(end));
+    let is_function = names_function(left);
     if let (true, Expr::Value(value)) = (is_function, &**right)
         && matches!(value.value, ast::Value::Number(..))
     {

@@ -8,7 +8,7 @@ use custos_query::Limits;
 use serde::Deserialize;
 
 /// The variables of the environment that replace settings of this section.
-pub(super) const VARIABLES: [&str; 12] = [
+pub(super) const VARIABLES: [&str; 13] = [
     "CUSTOS_QUERY_SPILL",
     "CUSTOS_QUERY_SPILL_SPACE",
     "CUSTOS_QUERY_MEMORY",
