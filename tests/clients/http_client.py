@@ -93,7 +93,7 @@ def formats():
 
 
 def parameters():
-    values = ["19.90", "2027-01-01T00:00:00Z", "o3"]
+    values = ["0.01", "2027-01-01T00:00:00Z", "o3"]
     told = {"rows": json.loads(sql(PARAMETERS, values)[2])}
     told["null"] = json.loads(sql("SELECT CAST($1 AS BIGINT) AS n", [None])[2])
     told["list"] = json.loads(sql("SELECT array_length(CAST($1 AS BIGINT[])) AS n", [[1, 2]])[2])

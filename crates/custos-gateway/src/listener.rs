@@ -23,6 +23,9 @@ use crate::tls::{self, Certificate, Encryption};
 /// Most connections of a door at a time; others are closed.
 const CONNECTIONS_MAX: usize = 2_000;
 
+/// How many doors there are, which share half of the files that the process may open.
+const DOORS: usize = 3;
+
 /// How long a client may take to begin, and then to agree on encryption.
 const GREETING_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -79,6 +82,16 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
+/// Places for the connections of a door: fewer where the process may open few files, so that neither
+/// other doors nor work in the background are left without.
+pub(crate) fn places() -> Arc<Semaphore> {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = files.and_then(|rest| rest.split_whitespace().next());
+    let share = soft.and_then(|soft| soft.parse::<usize>().ok()).map(|files| files / 2 / DOORS);
+    Arc::new(Semaphore::new(share.map_or(CONNECTIONS_MAX, |share| share.min(CONNECTIONS_MAX))))
+}
+
 /// Accepts connections until `shutdown` completes. Each is greeted and then served in a task of its
 /// own, so that none waits for another. Returns the tasks that are left.
 pub(crate) async fn serve_each<F>(
@@ -91,7 +104,7 @@ where
     F: Future<Output = ()> + Send,
 {
     let entrance = Arc::new(entrance);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = places();
     let mut tasks = JoinSet::new();
     tokio::pin!(shutdown);
     loop {

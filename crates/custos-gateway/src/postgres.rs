@@ -34,7 +34,7 @@ use std::time::Duration;
 use pgwire::messages::{PgWireFrontendMessage, SslNegotiationMetaMessage};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -45,15 +45,12 @@ use self::error::PgError;
 use self::wire::Wire;
 use crate::Gateway;
 use crate::attempts::Attempts;
-use crate::listener::{Peer, accept};
+use crate::listener::{Peer, accept, places};
 use crate::metrics::Open;
 use crate::tls::{self, Certificate, Encryption};
 
 /// What is spoken, as TLS names it.
 const PROTOCOL: &[u8] = b"postgresql";
-
-/// Most connections at a time.
-const CONNECTIONS_MAX: usize = 2_000;
 
 /// How long a client may take to log in.
 const LOGIN_TIME_MAX: Duration = Duration::from_secs(30);
@@ -107,7 +104,7 @@ pub async fn serve_postgres(
     let (cancels, attempts) = (Arc::default(), Arc::clone(&gateway.attempts));
     let (stop, stopping) = watch::channel(false);
     let door = Arc::new(Door { gateway, cancels, attempts, encryption, stopping });
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = places();
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {

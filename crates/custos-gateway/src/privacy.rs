@@ -104,7 +104,7 @@ pub(crate) async fn open(
     path = "/v1/privacy/requests/{id}/verify",
     tag = "privacy",
     request_body = VerifyRequest,
-    params(("id", Path, description = "The id of the request")),
+    params(("id" = String, Path, description = "The id of the request")),
     responses(
         (status = 200, description = "It is verified, and what was waited for is done", body = PrivacyRequest),
         (status = 202, description = "It is verified", body = PrivacyRequest)
@@ -136,7 +136,7 @@ pub(crate) async fn verify(
     get,
     path = "/v1/privacy/requests/{id}",
     tag = "privacy",
-    params(("id", Path, description = "The id of the request")),
+    params(("id" = String, Path, description = "The id of the request")),
     responses((status = 200, description = "The request", body = PrivacyRequest))
 )]
 pub(crate) async fn show(

@@ -112,7 +112,7 @@ impl From<ConsentRecord> for Said {
     path = "/v1/profiles/{subject}",
     tag = "profiles",
     params(
-        ("subject", Path, description = "The type of an identifier, a colon and the identifier: `email:ana@example.com`"),
+        ("subject" = String, Path, description = "The type of an identifier, a colon and the identifier: `email:ana@example.com`"),
         PurposeHeader,
         Wanted
     ),

@@ -94,7 +94,7 @@ pub(crate) async fn list(State(app): State<App>, Caller(principal): Caller) -> J
     get,
     path = "/v1/statements/{id}",
     tag = "statements",
-    params(("id", Path, description = "The id of the statement"), WaitQuery),
+    params(("id" = String, Path, description = "The id of the statement"), WaitQuery),
     responses((status = 200, description = "How it is doing", body = Status))
 )]
 pub(crate) async fn show(
@@ -118,7 +118,7 @@ pub(crate) async fn show(
     get,
     path = "/v1/statements/{id}/rows",
     tag = "statements",
-    params(("id", Path, description = "The id of the statement")),
+    params(("id" = String, Path, description = "The id of the statement")),
     responses(Rows)
 )]
 pub(crate) async fn fetch(
@@ -147,7 +147,7 @@ pub(crate) async fn fetch(
     delete,
     path = "/v1/statements/{id}",
     tag = "statements",
-    params(("id", Path, description = "The id of the statement")),
+    params(("id" = String, Path, description = "The id of the statement")),
     responses((status = 200, description = "It does not run any more", body = Status))
 )]
 pub(crate) async fn cancel(

@@ -19,7 +19,7 @@ fn a_request_shows_nothing_of_its_subject() {
 #[test]
 fn only_erasure_is_handled_and_somebody_must_have_verified() {
     let access = wire(r#"{"type": "access", "subject": "email:a@b.c", "regime": "gdpr"}"#);
-    assert_eq!(access.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(access.unwrap_err().kind(), ErrorKind::Invalid);
     let nobody = wire(
         r#"{"type": "erasure", "subject": "email:a@b.c", "regime": "gdpr", "verified_by": " "}"#,
     );

@@ -41,6 +41,10 @@ fn own_type(value: &Value) -> DataType {
 }
 
 fn read(of: &DataType, value: &Value) -> Option<ArrayRef> {
+    // The reader would leave out what comes after the point.
+    if of.is_integer() && value.as_f64().is_some_and(|number| number.fract() != 0.0) {
+        return None;
+    }
     let schema = Schema::new(vec![Field::new(COLUMN, of.clone(), true)]);
     let mut reader = ReaderBuilder::new(Arc::new(schema)).build_decoder().ok()?;
     reader.serialize(&[json!({ COLUMN: value })]).ok()?;

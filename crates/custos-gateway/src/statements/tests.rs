@@ -4,7 +4,7 @@ use super::kept::Statement;
 use super::*;
 
 fn asker(name: &str, purpose: &str) -> Asker {
-    let principal = custos_policy::Principal { id: name.parse().unwrap(), roles: Vec::new() };
+    let principal = custos_policy::Principal::new(name.parse().unwrap(), Vec::new());
     Asker { principal, purpose: purpose.parse().unwrap() }
 }
 

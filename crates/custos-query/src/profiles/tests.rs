@@ -221,7 +221,7 @@ impl Shop {
     async fn ask(&self, role: &str, purpose: &str, email: &str) -> Result<Profile, QueryError> {
         let sought =
             Sought { kind: IdentifierType::Email, scope: String::new(), value: email.to_owned() };
-        let principal = Principal { id: role.parse().unwrap(), roles: vec![role.to_owned()] };
+        let principal = Principal::new(role.parse().unwrap(), vec![role.to_owned()]);
         let lookup = Lookup {
             sought: &sought,
             parts: &ProfilePart::ALL.into(),
