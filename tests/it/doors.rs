@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
@@ -30,9 +31,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where each scheme is served.
     doors: BTreeMap<String, String>,
-    /// What it logged before it served.
-    begun: String,
-    log: BufReader<std::process::ChildStderr>,
+    /// Gathers what it logs: a program whose log nobody takes stands still.
+    log: JoinHandle<String>,
 }
 
 impl Server {
@@ -53,7 +53,11 @@ impl Server {
                 None => begun.push_str(&line),
             }
         }
-        Self { child, doors, begun, log }
+        let log = std::thread::spawn(move || {
+            std::io::Read::read_to_string(&mut log, &mut begun).expect("a log");
+            begun
+        });
+        Self { child, doors, log }
     }
 
     /// Where it listens for HTTP.
@@ -97,10 +101,8 @@ impl Server {
     pub(crate) fn end(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
-        let mut log = self.begun;
-        std::io::Read::read_to_string(&mut self.log, &mut log).expect("a log");
         assert!(self.child.wait().expect("it ended").success());
-        log
+        self.log.join().expect("a log")
     }
 }
 

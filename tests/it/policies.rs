@@ -12,7 +12,12 @@ use crate::harness::{Custos, program};
 const ANALYTICS: &str = "basis: {default: consent, us: legitimate_interest}";
 
 /// The shipped policies in a folder, with a text of one file replaced.
-pub(crate) fn policies(custos: &Custos, folder: &str, file: &str, [before, after]: [&str; 2]) -> PathBuf {
+pub(crate) fn policies(
+    custos: &Custos,
+    folder: &str,
+    file: &str,
+    [before, after]: [&str; 2],
+) -> PathBuf {
     let dir = custos.path(folder);
     std::fs::create_dir(&dir).expect("a folder");
     for entry in std::fs::read_dir(workspace_root().join("policies")).expect("policies") {

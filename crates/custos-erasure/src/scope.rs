@@ -4,9 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use custos_core::{PersonMap, Rid, Timestamp, meant_by};
 use custos_ingest::Suppressed;
-use custos_lake::vault::{
-    IdentifierHashes, IdentifierRow, IndexRow, Sought, UNLINKED, VaultIndex,
-};
+use custos_lake::vault::{IdentifierHashes, IdentifierRow, IndexRow, Sought, UNLINKED, VaultIndex};
 use roaring::RoaringBitmap;
 
 use crate::SuppressionEntry;

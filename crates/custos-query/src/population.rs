@@ -195,7 +195,12 @@ impl Visibility {
 
     /// Which of these subjects, who are all those of their people, a purpose that asks this may
     /// show.
-    pub(crate) fn shown(&self, purpose: &Purpose, asked: Asked, of: &RoaringBitmap) -> RoaringBitmap {
+    pub(crate) fn shown(
+        &self,
+        purpose: &Purpose,
+        asked: Asked,
+        of: &RoaringBitmap,
+    ) -> RoaringBitmap {
         self.consenting(purpose, asked, of) - &self.tombstones
     }
 

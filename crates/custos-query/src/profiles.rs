@@ -122,7 +122,7 @@ pub struct ConsentRecord {
 struct Ready {
     /// The one of them who asked last.
     principal: Principal,
-    sight: Arc<Sight>,
+    purpose: Purpose,
     prepared: Option<Arc<Prepared>>,
     used: Instant,
     /// When the last preparation ended, and how long it took.
@@ -229,9 +229,7 @@ impl Profiles {
     ///
     /// It is in the audit log before it is answered: that somebody was looked up, and not who.
     pub async fn look_up(&self, lookup: Lookup<'_>) -> Result<Profile, QueryError> {
-        let Lookup { principal, purpose, .. } = lookup;
-        let admitted = self.governor.admit_to_rows(principal, purpose, "a profile is of one");
-        let sight = match admitted.and_then(|()| self.sight(principal, purpose)) {
+        let sight = match self.sight(lookup.principal, lookup.purpose) {
             Ok(sight) => sight,
             Err(error) => {
                 self.record(&lookup, Outcome::Refused, &error.to_string()).await?;
@@ -268,13 +266,10 @@ impl Profiles {
         let finds = |rid: Rid, source: &str| sight.finds(&shown, rid.get(), source);
         let seen = holders.iter().filter(|holder| finds(holder.rid, holder.source.as_str()));
         let seen = seen.map(|holder| (holder.rid, holder.assurance));
-        let vouched =
-            |rid: Rid| index.vouchers(rid).any(|source| finds(rid, source.as_str()));
+        let vouched = |rid: Rid| index.vouchers(rid).any(|source| finds(rid, source.as_str()));
         let is_known = |rid: Rid| now.same_people(&[rid]).into_iter().any(vouched);
-        let people: BTreeSet<PersonId> = meant_by(seen, is_known)
-            .into_iter()
-            .map(|rid| now.persons.person_of(rid))
-            .collect();
+        let people: BTreeSet<PersonId> =
+            meant_by(seen, is_known).into_iter().map(|rid| now.persons.person_of(rid)).collect();
         let mut people = people.into_iter();
         match (people.next(), people.next()) {
             (None, _) if holders.is_empty() => Ok((Answer::Unknown, None)),
@@ -282,9 +277,8 @@ impl Profiles {
             (Some(_), Some(_)) => Ok((Answer::Several, None)),
             (Some(person), None) => {
                 let members = members_of(&now.persons, person);
-                let shown = Shown(
-                    shown.0.into_iter().map(|(asked, of)| (asked, of & &members)).collect(),
-                );
+                let shown =
+                    Shown(shown.0.into_iter().map(|(asked, of)| (asked, of & &members)).collect());
                 let person = Person { id: person, members: &members, shown: &shown };
                 let profile = self.profile(lookup, sight, &now, &person).await?;
                 Ok(match profile {
@@ -308,8 +302,8 @@ impl Profiles {
         let mut parts: Vec<ProfilePart> =
             sight.parts.iter().copied().filter(|part| lookup.parts.contains(part)).collect();
         // Who has no row there does not exist, whatever else is asked for.
-        let unasked = !parts.contains(&ProfilePart::Traits)
-            && sight.parts.contains(&ProfilePart::Traits);
+        let unasked =
+            !parts.contains(&ProfilePart::Traits) && sight.parts.contains(&ProfilePart::Traits);
         parts.extend(unasked.then_some(ProfilePart::Traits));
         let prepared = self.prepared(lookup.principal, sight);
         let prepared = prepared.filter(|prepared| prepared.serves(sight, person));
@@ -369,7 +363,7 @@ impl Profiles {
         let Some(found) = ready.get_mut(&sight.class) else {
             let fresh = Ready {
                 principal: principal.clone(),
-                sight: Arc::clone(sight),
+                purpose: sight.purpose.clone(),
                 prepared: None,
                 used: Instant::now(),
                 tried: None,
@@ -403,37 +397,32 @@ impl Profiles {
         if let Err(error) = self.refresh_index().await {
             tracing::warn!(%error, "the index of identifiers could not be read");
         }
-        let wanted: Vec<(String, Principal, Arc<Sight>, Option<Arc<Prepared>>)> = {
+        let wanted: Vec<String> = {
             let mut ready = lock(&self.ready);
             ready.retain(|_, ready| ready.used.elapsed() < IDLE_MAX);
             let rested = ready.iter().filter(|(_, ready)| ready.is_rested());
-            let what = rested.map(|(class, Ready { principal, sight, prepared, .. })| {
-                (class.clone(), principal.clone(), Arc::clone(sight), prepared.clone())
-            });
-            what.collect()
+            rested.map(|(class, _)| class.clone()).collect()
         };
-        for (class, principal, known, prepared) in wanted {
-            if let Err(error) = self.prepare(&class, &principal, &known, prepared).await {
-                tracing::warn!(%error, purpose = %known.purpose, "profiles could not be prepared");
+        for class in wanted {
+            if let Err(error) = self.prepare(&class).await {
+                tracing::warn!(%error, "profiles could not be prepared");
             }
         }
     }
 
-    async fn prepare(
-        &self,
-        class: &str,
-        principal: &Principal,
-        known: &Sight,
-        prepared: Option<Arc<Prepared>>,
-    ) -> Result<(), QueryError> {
-        let sight = self.sight(principal, &known.purpose)?;
+    async fn prepare(&self, class: &str) -> Result<(), QueryError> {
+        let (principal, purpose, prepared) = match lock(&self.ready).get(class) {
+            Some(of) => (of.principal.clone(), of.purpose.clone(), of.prepared.clone()),
+            None => return Ok(()),
+        };
+        let sight = self.sight(&principal, &purpose)?;
         if let Some(prepared) = prepared
             && prepared.origin == self.origin(&sight).await?
         {
             return Ok(());
         }
         let began = Instant::now();
-        let made = Prepared::make(self, principal, &sight).await.map(Arc::new);
+        let made = Prepared::make(self, &principal, &sight).await.map(Arc::new);
         let mut ready = lock(&self.ready);
         if let Some(ready) = ready.get_mut(class) {
             ready.tried = Some((Instant::now(), began.elapsed()));
@@ -464,6 +453,7 @@ impl Profiles {
         {
             return Ok(Arc::clone(known));
         }
+        self.governor.admit_to_rows(principal, purpose, "a profile is of one")?;
         let sight = Arc::new(Sight::of(&self.governor, principal, purpose, now)?);
         let mut sights = lock(&self.sights);
         if sights.len() >= SIGHTS_MAX {

@@ -17,13 +17,11 @@ fn an_answer_has_the_parts_that_were_asked_for_and_nothing_internal() {
         ("email", Arc::new(StringArray::from(vec![None::<&str>])) as ArrayRef),
         ("city", Arc::new(StringArray::from(vec!["[Köln]"]))),
     ]);
-    let tags = rows(vec![("tag", Arc::new(StringArray::from(vec!["app_user", "vip"])) as ArrayRef)]);
+    let tags =
+        rows(vec![("tag", Arc::new(StringArray::from(vec!["app_user", "vip"])) as ArrayRef)]);
     let none = rows(vec![("n", Arc::new(Int64Array::from(Vec::<i64>::new())) as ArrayRef)]);
-    let parts = [
-        (ProfilePart::Traits, traits),
-        (ProfilePart::Tags, tags),
-        (ProfilePart::Orders, none),
-    ];
+    let parts =
+        [(ProfilePart::Traits, traits), (ProfilePart::Tags, tags), (ProfilePart::Orders, none)];
     let at = Timestamp::from_micros(0);
     let record = ConsentRecord {
         status: "given",

@@ -13,8 +13,7 @@ use roaring::RoaringBitmap;
 use super::{BATCH_ROWS, IdentifierHashes, UNLINKED, shape};
 use crate::{Access, LakeError, OpenFile, RowRange, Table, TableSpec};
 
-const COLUMNS: [&str; 6] =
-    [TableSpec::SUBJECT, "_hash", "source", "type", "scope", "assurance"];
+const COLUMNS: [&str; 6] = [TableSpec::SUBJECT, "_hash", "source", "type", "scope", "assurance"];
 
 /// An identifier in its comparable form.
 #[derive(Clone)]
@@ -76,11 +75,7 @@ struct Entry {
 
 impl VaultIndex {
     /// Reads the index of a vault as of now, but for the files that an older one knows.
-    pub async fn read(
-        table: &Table,
-        access: Access<'_>,
-        older: &Self,
-    ) -> Result<Self, LakeError> {
+    pub async fn read(table: &Table, access: Access<'_>, older: &Self) -> Result<Self, LakeError> {
         let (snapshot, opened) = table.open_current(access).await?;
         let mut files = BTreeMap::new();
         for file in opened {
@@ -109,10 +104,8 @@ impl VaultIndex {
             "" => self.files.values().flat_map(of_kind).filter(|name| name != UNLINKED).collect(),
             scope => BTreeSet::from([scope.to_owned()]),
         };
-        let hashes: Vec<_> = scopes
-            .iter()
-            .map(|scope| hashes.index(sought.kind, scope, &sought.value))
-            .collect();
+        let hashes: Vec<_> =
+            scopes.iter().map(|scope| hashes.index(sought.kind, scope, &sought.value)).collect();
         let holders = hashes
             .iter()
             .flat_map(|hash| self.files.values().flat_map(move |part| part.holders(hash)));

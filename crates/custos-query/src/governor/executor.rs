@@ -235,9 +235,7 @@ impl Executor {
             .await
             .map_err(QueryError::from_planning)?;
         allow::physical(&*plan, governed.planned.reads)?;
-        let plan = over
-            .interrupts(plan, governed.time())
-            .map_err(QueryError::from_planning)?;
+        let plan = over.interrupts(plan, governed.time()).map_err(QueryError::from_planning)?;
         let schema = plan.schema();
         let context = state.task_ctx();
         // Another runtime would spill rows in clear.

@@ -57,8 +57,7 @@ async fn of_table(
     };
     let access = Access::Read(today);
     let mut columns: Vec<usize> = vec![time];
-    let names_somebody =
-        |role| matches!(role, ColumnRole::Subject | ColumnRole::SecondarySubject);
+    let names_somebody = |role| matches!(role, ColumnRole::Subject | ColumnRole::SecondarySubject);
     let spec = table.spec().columns().iter().enumerate();
     columns.extend(spec.filter(|(_, column)| names_somebody(column.role)).map(|(at, _)| at));
     for file in table.open_current(access).await?.1 {

@@ -15,10 +15,10 @@ use super::part::PLACE;
 use super::shelf::{Shelf, Shelving};
 use super::sight::{Shown, Sight};
 use super::{ProfilePart, Profiles, ROWS_KEPT_MAX};
-use crate::population::{Asked, Epochs, Visibility, VisibleSubjects};
 use crate::QueryError;
 use crate::governor::Preparing;
 use crate::others_named::OthersNamed;
+use crate::population::{Asked, Epochs, Visibility, VisibleSubjects};
 
 /// What profiles were made from. As long as it is the same they are what statements would answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

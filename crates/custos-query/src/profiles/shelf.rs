@@ -241,8 +241,7 @@ mod tests {
     #[test]
     fn each_person_has_their_own_rows_and_nobody_elses() {
         let space = Arc::new(Budget::new(u64::MAX));
-        let counts: Vec<usize> =
-            (0..400).map(|number| [1, 0, 7, 1, 300, 2][number % 6]).collect();
+        let counts: Vec<usize> = (0..400).map(|number| [1, 0, 7, 1, 300, 2][number % 6]).collect();
         let shelf = shelf(&counts, &space).unwrap();
         assert!(shelf.blocks.len() > 50);
         for (number, count) in counts.iter().enumerate() {

@@ -219,11 +219,8 @@ impl Shop {
     }
 
     async fn ask(&self, role: &str, purpose: &str, email: &str) -> Result<Profile, QueryError> {
-        let sought = Sought {
-            kind: IdentifierType::Email,
-            scope: String::new(),
-            value: email.to_owned(),
-        };
+        let sought =
+            Sought { kind: IdentifierType::Email, scope: String::new(), value: email.to_owned() };
         let principal = Principal { id: role.parse().unwrap(), roles: vec![role.to_owned()] };
         let lookup = Lookup {
             sought: &sought,
@@ -292,8 +289,11 @@ fn column(name: &str, category: Option<&str>, class: KeyClass) -> DatasetColumn 
 }
 
 fn catalog(identifiers: &Table, orders: &Table, more: &[(&str, &str)]) -> Catalog {
-    let purposes: Vec<Purpose> =
-        vec![SERVICE.parse().unwrap(), "legal_claims".parse().unwrap(), "functional".parse().unwrap()];
+    let purposes: Vec<Purpose> = vec![
+        SERVICE.parse().unwrap(),
+        "legal_claims".parse().unwrap(),
+        "functional".parse().unwrap(),
+    ];
     let dataset = |table: &Table, columns, event_time: Option<&str>| Dataset {
         table: table.name().clone(),
         columns,
@@ -454,9 +454,9 @@ async fn rows_that_grow_too_old_are_not_shown_on_the_day_after() {
     let shop = Shop::new().await;
     shop.prepare().await;
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a2", "a1"]), true));
-    // The last microsecond of the day, and the next.
-    let last = day_of(shop.clock.now()) + 1;
-    shop.clock.set(Timestamp::from_micros(last * DAY as i64 * 1_000_000 - 2));
+    // Midnight, and a microsecond later.
+    let next = day_of(shop.clock.now()) + 1;
+    shop.clock.set(Timestamp::from_micros(next * DAY as i64 * 1_000_000 - 1));
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a2", "a1"]), true));
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a2"]), false));
     // Nobody else has such rows.
@@ -543,9 +543,9 @@ async fn each_lookup_is_in_the_audit_log_and_nobody_is_named_there() {
     let entries = shop.entries().await;
     // From what is in readiness: one entry, and no statement.
     assert_eq!(entries.len(), before + 1);
-    let lookups: Vec<_> =
-        entries.iter().filter(|entry| entry.action == Action::Lookup).collect();
-    let told = |entry: &&Entry| (entry.actor.clone(), entry.outcome, entry.detail["answer"].clone());
+    let lookups: Vec<_> = entries.iter().filter(|entry| entry.action == Action::Lookup).collect();
+    let told =
+        |entry: &&Entry| (entry.actor.clone(), entry.outcome, entry.detail["answer"].clone());
     let told: Vec<_> = lookups.iter().map(told).collect();
     let one = |actor: &str, outcome, answer: &str| (actor.to_owned(), outcome, answer.to_owned());
     assert_eq!(

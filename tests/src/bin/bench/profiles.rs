@@ -102,9 +102,8 @@ fn order(person: usize, number: usize, mixed: usize) -> String {
 fn load(report: &Report, shop: &Shop, folder: &Path, people: usize) -> Result<()> {
     let names = ["pos_orders.csv", "crm_contacts.csv", "web_events.ndjson"];
     let [orders, contacts, events] = names.map(|name| folder.join(name));
-    let mut out = [&orders, &contacts, &events].map(|path| {
-        Ok::<_, std::io::Error>(BufWriter::new(std::fs::File::create(path)?))
-    });
+    let mut out = [&orders, &contacts, &events]
+        .map(|path| Ok::<_, std::io::Error>(BufWriter::new(std::fs::File::create(path)?)));
     let [Ok(till), Ok(crm), Ok(web)] = &mut out else { anyhow::bail!("no room for files") };
     till.write_all(ORDER_HEADER.as_bytes())?;
     writeln!(
