@@ -20,14 +20,24 @@ tests:
     sql: select person_id, tag from {{ ref('tags') }} group by person_id, tag having count(*) > 1
 */
 with habits as (
+  -- Distinct channels counted in two steps: in one, each person's would be gathered in memory.
   select
     person_id,
-    count(distinct channel) as channels,
-    bool_or(channel = 'app') as in_app,
-    bool_or(category = 'gift_card') as gifts,
-    min(ordered_at) as first_order_at
-  from {{ ref('orders') }}
-  where person_id is not null
+    count(channel) as channels,
+    bool_or(in_app) as in_app,
+    bool_or(gifts) as gifts,
+    min(first_order_at) as first_order_at
+  from (
+    select
+      person_id,
+      channel,
+      bool_or(channel = 'app') as in_app,
+      bool_or(category = 'gift_card') as gifts,
+      min(ordered_at) as first_order_at
+    from {{ ref('orders') }}
+    where person_id is not null
+    group by person_id, channel
+  ) as by_channel
   group by person_id
 ),
 newest as (

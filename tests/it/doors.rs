@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use std::time::{Duration, Instant};
 
@@ -33,9 +34,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where each scheme is served.
     doors: BTreeMap<String, String>,
-    /// What it logged before it served.
-    begun: String,
-    log: BufReader<std::process::ChildStderr>,
+    /// Gathers what it logs: a program whose log nobody takes stands still.
+    log: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -62,7 +62,11 @@ impl Server {
                 None => begun.push_str(&line),
             }
         }
-        Self { child, doors, begun, log }
+        let log = std::thread::spawn(move || {
+            log.read_to_string(&mut begun).expect("a log");
+            begun
+        });
+        Self { child, doors, log: Some(log) }
     }
 
     /// The number of its process.
@@ -111,10 +115,8 @@ impl Server {
     pub(crate) fn end(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill runs").success());
-        let mut log = std::mem::take(&mut self.begun);
-        self.log.read_to_string(&mut log).expect("a log");
         assert!(self.child.wait().expect("it ended").success());
-        log
+        self.log.take().expect("it ends once").join().expect("a log")
     }
 }
 

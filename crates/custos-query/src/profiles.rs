@@ -122,7 +122,7 @@ pub struct ConsentRecord {
 struct Ready {
     /// The one of them who asked last.
     principal: Principal,
-    sight: Arc<Sight>,
+    purpose: Purpose,
     prepared: Option<Arc<Prepared>>,
     used: Instant,
     /// When the last preparation ended, and how long it took.
@@ -229,9 +229,7 @@ impl Profiles {
     ///
     /// It is in the audit log before it is answered: that somebody was looked up, and not who.
     pub async fn look_up(&self, lookup: Lookup<'_>) -> Result<Profile, QueryError> {
-        let Lookup { principal, purpose, .. } = lookup;
-        let admitted = self.governor.admit_to_rows(principal, purpose, "a profile is of one");
-        let sight = match admitted.and_then(|()| self.sight(principal, purpose)) {
+        let sight = match self.sight(lookup.principal, lookup.purpose) {
             Ok(sight) => sight,
             Err(error) => {
                 self.record(&lookup, Outcome::Refused, &error.to_string()).await?;
@@ -365,7 +363,7 @@ impl Profiles {
         let Some(found) = ready.get_mut(&sight.class) else {
             let fresh = Ready {
                 principal: principal.clone(),
-                sight: Arc::clone(sight),
+                purpose: sight.purpose.clone(),
                 prepared: None,
                 used: Instant::now(),
                 tried: None,
@@ -399,37 +397,32 @@ impl Profiles {
         if let Err(error) = self.refresh_index().await {
             tracing::warn!(%error, "the index of identifiers could not be read");
         }
-        let wanted: Vec<(String, Principal, Arc<Sight>, Option<Arc<Prepared>>)> = {
+        let wanted: Vec<String> = {
             let mut ready = lock(&self.ready);
             ready.retain(|_, ready| ready.used.elapsed() < IDLE_MAX);
             let rested = ready.iter().filter(|(_, ready)| ready.is_rested());
-            let what = rested.map(|(class, Ready { principal, sight, prepared, .. })| {
-                (class.clone(), principal.clone(), Arc::clone(sight), prepared.clone())
-            });
-            what.collect()
+            rested.map(|(class, _)| class.clone()).collect()
         };
-        for (class, principal, known, prepared) in wanted {
-            if let Err(error) = self.prepare(&class, &principal, &known, prepared).await {
-                tracing::warn!(%error, purpose = %known.purpose, "profiles could not be prepared");
+        for class in wanted {
+            if let Err(error) = self.prepare(&class).await {
+                tracing::warn!(%error, "profiles could not be prepared");
             }
         }
     }
 
-    async fn prepare(
-        &self,
-        class: &str,
-        principal: &Principal,
-        known: &Sight,
-        prepared: Option<Arc<Prepared>>,
-    ) -> Result<(), QueryError> {
-        let sight = self.sight(principal, &known.purpose)?;
+    async fn prepare(&self, class: &str) -> Result<(), QueryError> {
+        let (principal, purpose, prepared) = match lock(&self.ready).get(class) {
+            Some(of) => (of.principal.clone(), of.purpose.clone(), of.prepared.clone()),
+            None => return Ok(()),
+        };
+        let sight = self.sight(&principal, &purpose)?;
         if let Some(prepared) = prepared
             && prepared.origin == self.origin(&sight).await?
         {
             return Ok(());
         }
         let began = Instant::now();
-        let made = Prepared::make(self, principal, &sight).await.map(Arc::new);
+        let made = Prepared::make(self, &principal, &sight).await.map(Arc::new);
         let mut ready = lock(&self.ready);
         if let Some(ready) = ready.get_mut(class) {
             ready.tried = Some((Instant::now(), began.elapsed()));
@@ -460,6 +453,7 @@ impl Profiles {
         {
             return Ok(Arc::clone(known));
         }
+        self.governor.admit_to_rows(principal, purpose, "a profile is of one")?;
         let sight = Arc::new(Sight::of(&self.governor, principal, purpose, now)?);
         let mut sights = lock(&self.sights);
         if sights.len() >= SIGHTS_MAX {

@@ -3,6 +3,7 @@
 use custos_consent::{ConsentBook, ConsentEvent};
 use custos_core::{Rid, StoreError, Timestamp};
 use futures::TryStreamExt;
+use roaring::RoaringBitmap;
 
 use crate::Store;
 use crate::column::{integrity, parse, to_json};
@@ -43,6 +44,38 @@ impl Store {
         rows.into_iter().map(read_event).collect()
     }
 
+    /// The consents of some subjects, and those of them who are erased, as of one moment.
+    pub(crate) async fn read_of_subjects(
+        &self,
+        rids: &[Rid],
+    ) -> Result<(ConsentBook, RoaringBitmap), StoreError> {
+        let rows: Vec<OfSubject> = query(
+            "WITH asked AS (SELECT CAST(value AS BIGINT) AS rid FROM json_each($1)) \
+             SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
+             FROM consent_event WHERE rid IN (SELECT rid FROM asked) \
+             UNION ALL SELECT rid, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+             FROM tombstone WHERE rid IN (SELECT rid FROM asked)",
+        )
+        .bind(to_json(rids)?)
+        .fetch_all(self.readers())
+        .await
+        .map_err(failed("reading what is known of subjects"))?;
+        let (mut book, mut erased) = (ConsentBook::default(), RoaringBitmap::new());
+        for (rid, purpose, status, at, expires_at, notice, channel, authority) in rows {
+            match (purpose, status, at, authority) {
+                (Some(purpose), Some(status), Some(at), Some(authority)) => {
+                    let row = (rid, purpose, status, at, expires_at, notice, channel, authority);
+                    book.apply(read_event(row)?);
+                }
+                _ => {
+                    let rid = Rid::from_column(rid).ok_or_else(|| integrity("a tombstone"))?;
+                    erased.insert(rid.get());
+                }
+            }
+        }
+        Ok((book, erased))
+    }
+
     pub(crate) async fn read_consents(&self) -> Result<ConsentBook, StoreError> {
         let mut rows = query(
             "SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
@@ -56,6 +89,18 @@ impl Store {
         Ok(book)
     }
 }
+
+/// A consent, or a subject and nothing else: one who is erased.
+type OfSubject = (
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<bool>,
+);
 
 /// Subject, purpose, status, time, expiry, notice, channel, authority.
 type ConsentRow = (i64, String, String, i64, Option<i64>, Option<String>, Option<String>, bool);

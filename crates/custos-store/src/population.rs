@@ -7,7 +7,7 @@ use custos_query::{Epochs, Population};
 use roaring::RoaringBitmap;
 
 use crate::Store;
-use crate::column::{integrity, to_json};
+use crate::column::integrity;
 use crate::epoch::{self, EpochName};
 use crate::error::failed;
 use crate::statement::{Transaction, query};
@@ -30,17 +30,7 @@ impl Population for Store {
         &self,
         subjects: &[Rid],
     ) -> Result<(ConsentBook, RoaringBitmap), StoreError> {
-        // Erasure hides before it forgets, so of those whose consents are gone it is known.
-        let book = ConsentBook::from_events(self.consent_history(subjects).await?);
-        let rids: Vec<(i64,)> = query(
-            "SELECT rid FROM tombstone \
-             WHERE rid IN (SELECT CAST(value AS BIGINT) FROM json_each($1)) ORDER BY rid",
-        )
-        .bind(to_json(subjects)?)
-        .fetch_all(self.readers())
-        .await
-        .map_err(failed("reading tombstones"))?;
-        Ok((book, read_rids(rids)?))
+        self.read_of_subjects(subjects).await
     }
 
     async fn tombstones(&self) -> Result<RoaringBitmap, StoreError> {
@@ -56,10 +46,6 @@ pub(crate) async fn read_tombstones(
         .fetch_all(transaction)
         .await
         .map_err(failed("reading tombstones"))?;
-    read_rids(rids)
-}
-
-fn read_rids(rids: Vec<(i64,)>) -> Result<RoaringBitmap, StoreError> {
     rids.into_iter()
         .map(|(rid,)| Rid::from_column(rid).map(Rid::get).ok_or_else(|| integrity("a tombstone")))
         .collect()

@@ -51,9 +51,10 @@ struct VaultSight {
     basis: LegalBasis,
 }
 
-/// The number of the day of an instant.
+/// The number of the day of an instant, as retention counts: midnight belongs to the day that ends,
+/// since a row whose term ends then is shown up to that moment.
 pub(super) const fn day_of(at: Timestamp) -> i64 {
-    at.micros().div_euclid(DAY_MICROS)
+    (at.micros() - 1).div_euclid(DAY_MICROS)
 }
 
 impl Sight {

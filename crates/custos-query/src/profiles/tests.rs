@@ -454,9 +454,9 @@ async fn rows_that_grow_too_old_are_not_shown_on_the_day_after() {
     let shop = Shop::new().await;
     shop.prepare().await;
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a2", "a1"]), true));
-    // The last microsecond of the day, and the next.
-    let last = day_of(shop.clock.now()) + 1;
-    shop.clock.set(Timestamp::from_micros(last * DAY as i64 * 1_000_000 - 2));
+    // Midnight, and a microsecond later.
+    let next = day_of(shop.clock.now()) + 1;
+    shop.clock.set(Timestamp::from_micros(next * DAY as i64 * 1_000_000 - 1));
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a2", "a1"]), true));
     assert_eq!(shop.orders_of(ANA).await, (orders(&["a2"]), false));
     // Nobody else has such rows.

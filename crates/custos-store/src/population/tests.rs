@@ -52,6 +52,9 @@ fn the_store_holds_the_same_book_as_memory_does(new_home: fn() -> Home) {
             }
             let again = home.open().await;
             assert_eq!(again.consents().await.unwrap(), ConsentBook::from_events(all.clone()));
+            let (book, erased) = again.of_subjects(&rids(&[1, 9])).await.unwrap();
+            let of_one = all.iter().filter(|event| event.rid == Rid::new(1)).cloned();
+            assert_eq!((book, erased.len()), (ConsentBook::from_events(of_one), 0));
             let mut history = again.consent_history(&rids(&[2, 1, 2])).await.unwrap();
             assert!(history.is_sorted_by_key(|event| (event.rid, event.at)));
             history.sort();

@@ -15,6 +15,13 @@ pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is text")
 }
 
+fn program() -> Result<Command> {
+    let mut command = Command::new(custos_binary()?);
+    // The program refuses settings that it does not know.
+    command.env_remove("CUSTOS_BENCH_ROWS");
+    Ok(command)
+}
+
 /// An installation driven through the program.
 pub(crate) struct Shop {
     config: String,
@@ -24,7 +31,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn new(dir: &Path) -> Result<Self> {
-        let made = Command::new(custos_binary()?).arg("init").arg(dir).output()?;
+        let made = program()?.arg("init").arg(dir).output()?;
         ensure!(made.status.success(), "init failed");
         let config = text(&dir.join("custos.toml"))?.to_owned();
         let mut shop = Self { config, analyst: String::new(), officer: String::new() };
@@ -39,7 +46,7 @@ impl Shop {
     }
 
     fn command(&self) -> Result<Command> {
-        let mut command = Command::new(custos_binary()?);
+        let mut command = program()?;
         command.args(["--config", &self.config]).stdin(Stdio::null());
         Ok(command)
     }
