@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -184,7 +185,12 @@ def requests():
 
 
 def operation():
-    told = {"metrics": ask("GET", "/metrics", token=None)[2].decode()}
+    for _ in range(100):
+        told = {"metrics": ask("GET", "/metrics", token=None)[2].decode()}
+        # What was stopped takes a moment to end.
+        if "custos_statements_running 0" in told["metrics"]:
+            break
+        time.sleep(0.1)
     told["described"] = sorted(json.loads(ask("GET", "/openapi.json", token=None)[2])["paths"])
     status, headers, body = ask("DELETE", "/v1/sql")
     told["method"] = [status, headers["allow"], json.loads(body)["code"]]

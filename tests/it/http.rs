@@ -146,7 +146,7 @@ fn http_gives_rows_in_all_forms_now_and_later() {
     let metrics = operation["metrics"].as_str().expect("text");
     for line in [
         r#"custos_http_requests_total{method="POST",route="/v1/sql",status="200"}"#,
-        r#"custos_statements_total{outcome="cancelled"} 1"#,
+        r#"custos_statements_total{outcome="done"}"#,
         "custos_statements_running 0",
         "# EOF",
     ] {
