@@ -1417,10 +1417,11 @@ def tls_everywhere():
 
 def main():
     wanted = os.environ.get("ATTACKS", "").split()
+    without = os.environ.get("WITHOUT", "").split()
     answers = {}
     behave()
     for function, growth in ATTACKS:
-        if wanted and function.__name__ not in wanted:
+        if wanted and function.__name__ not in wanted or function.__name__ in without:
             continue
         answers[function.__name__] = run(function, growth)
         if os.environ.get("CLIENTS_VERBOSE"):
