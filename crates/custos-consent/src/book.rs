@@ -63,6 +63,11 @@ impl ConsentBook {
         self.events.get(&rid).map_or(&[], Vec::as_slice)
     }
 
+    /// The largest subject of whom anything is known, 0 if there is none.
+    pub fn subject_max(&self) -> u32 {
+        self.events.last_key_value().map_or(0, |(rid, _)| rid.get())
+    }
+
     /// The next instant at which a grant for `purpose` runs out, unless an event comes first.
     pub fn next_change(&self, purpose: &Purpose, now: Timestamp) -> Option<Timestamp> {
         let covering = self.covering(purpose);

@@ -227,8 +227,9 @@ impl Visibility {
         {
             return Arc::clone(found);
         }
+        // A person's grant may be by an account that is larger than any that the table knows.
         let mut everyone = RoaringBitmap::new();
-        everyone.insert_range(1..=subject_max);
+        everyone.insert_range(1..=subject_max.max(self.consents.subject_max()));
         let mut subjects = self.consenting(purpose, asked, &everyone);
         if !mutants::is_on(Mutant::TombstonesIgnored) {
             subjects -= &self.tombstones;
@@ -248,6 +249,32 @@ mod tests {
     use custos_consent::{ConsentEvent, ConsentStatus};
 
     use super::*;
+
+    #[test]
+    fn a_grant_counts_whichever_account_of_the_person_gave_it() {
+        let purpose: Purpose = "analytics".parse().unwrap();
+        let given = ConsentEvent {
+            rid: Rid::new(9),
+            at: Timestamp::from_micros(1),
+            purpose: purpose.clone(),
+            status: ConsentStatus::Given,
+            expires_at: None,
+            notice: None,
+            channel: None,
+            authority: true,
+        };
+        let persons = PersonMap::from_clusters([vec![Rid::new(2), Rid::new(9)]]);
+        let visibility = Visibility::new(
+            Epochs { consent: 1, suppression: 0 },
+            (0, Arc::new(persons)),
+            Arc::new(ConsentBook::from_events([given])),
+            RoaringBitmap::new(),
+            Timestamp::from_micros(5),
+        );
+        // Of a table that knows the smaller account alone.
+        let visible = visibility.visible(&purpose, RowBasis::NeedsGrant.into(), 3);
+        assert!(visible.subjects.contains(2) && !visible.subjects.contains(3));
+    }
 
     #[test]
     fn a_consent_that_ran_out_is_noticed_by_the_first_who_asks_for_its_purpose() {
