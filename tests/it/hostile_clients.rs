@@ -13,13 +13,17 @@ const NOT_LOGGED: [&str; 4] = ["Canary", "canary", "panicked", "overflowed"];
 
 /// Attacks that are known to succeed, and so are not made here: `ATTACKS=busy` and the like make
 /// them alone. Each is a defect, and goes from here when it is mended.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 10] = [
     ("busy", "statements that compute without a pause hold all threads that compute"),
     ("costly_statements", "the engine does not count what its functions and accumulators hold"),
     ("deep_statements_elsewhere", "Flight ends the connection in place of a refusal"),
     ("flood_ahead", "requests that are sent ahead wait in memory, and others for them"),
     ("flood_of_queries", "answers that nobody reads wait in memory"),
     ("http_slow", "a body may come as slowly as its sender likes"),
+    ("long_statements", "80,000 statements in one text are answered one by one, for a minute"),
+    ("long_statements_at_once", "a text of statements is held several times while it is read"),
+    ("much_kept", "settings and savepoints of a connection have no limit"),
+    ("wrong_binds", "more values or formats than there are parameters or columns are accepted"),
 ];
 
 #[test]

@@ -33,6 +33,7 @@ mod harness;
 mod hostile;
 #[cfg(test)]
 mod hostile_clients;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod identity;

@@ -22,6 +22,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, Column, Connection, Row, TypeInfo, ValueRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::observe::{Cell, Seen, cells};
@@ -88,21 +89,22 @@ struct Tap {
 }
 
 impl Tap {
-    async fn before(server: u16) -> Self {
+    async fn before(server: u16, tasks: &mut JoinSet<()>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let sent = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&sent);
-        tokio::spawn(async move {
+        tasks.spawn(async move {
+            let mut passing = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
                 let (mut from_client, mut to_client) = client.into_split();
                 let (mut from_server, mut to_server) = server.into_split();
-                tokio::spawn(async move {
+                passing.spawn(async move {
                     let _ended = tokio::io::copy(&mut from_client, &mut to_server).await;
                 });
                 let kept = Arc::clone(&kept);
-                tokio::spawn(async move {
+                passing.spawn(async move {
                     let mut bytes = vec![0; 64 * 1024];
                     while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
                         kept.lock().unwrap().extend_from_slice(&bytes[..count]);
@@ -127,6 +129,8 @@ pub(crate) struct Served {
     http: reqwest::Client,
     postgres: BTreeMap<&'static str, PgConnection>,
     flight: BTreeMap<&'static str, FlightSqlServiceClient<Channel>>,
+    /// What serves and taps, as long as this lives.
+    _tasks: JoinSet<()>,
 }
 
 impl World {
@@ -151,15 +155,27 @@ impl World {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
         }
         let port = |at: usize| listeners[at].local_addr().unwrap().port();
-        let taps =
-            [Tap::before(port(0)).await, Tap::before(port(1)).await, Tap::before(port(2)).await];
+        let mut tasks = JoinSet::new();
+        let taps = [
+            Tap::before(port(0), &mut tasks).await,
+            Tap::before(port(1), &mut tasks).await,
+            Tap::before(port(2), &mut tasks).await,
+        ];
         let [http, postgres, flight]: [TcpListener; 3] = listeners.try_into().unwrap();
         let clear = Encryption::default;
-        tokio::spawn(custos_gateway::serve(http, gateway.clone(), clear(), pending()));
-        tokio::spawn(custos_gateway::serve_postgres(postgres, gateway.clone(), clear(), pending()));
-        tokio::spawn(custos_gateway::serve_flight(flight, gateway, clear(), pending()));
+        let other = gateway.clone();
+        tasks.spawn(async move {
+            custos_gateway::serve(http, other, clear(), pending()).await.unwrap();
+        });
+        let other = gateway.clone();
+        tasks.spawn(async move {
+            custos_gateway::serve_postgres(postgres, other, clear(), pending()).await.unwrap();
+        });
+        tasks.spawn(async move {
+            custos_gateway::serve_flight(flight, gateway, clear(), pending()).await.unwrap();
+        });
         let http = reqwest::Client::new();
-        Served { taps, http, postgres: BTreeMap::new(), flight: BTreeMap::new() }
+        Served { taps, http, postgres: BTreeMap::new(), flight: BTreeMap::new(), _tasks: tasks }
     }
 }
 

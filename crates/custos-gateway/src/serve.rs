@@ -19,6 +19,7 @@ use crate::error::RequestError;
 use crate::gateway::{App, Gateway};
 use crate::observe::observe;
 use crate::sql::format::Format;
+use crate::statements::Statements;
 use crate::tasks::Tasks;
 use crate::wire_error::Failure;
 use crate::{
@@ -51,13 +52,16 @@ pub async fn serve(
     let tasks = Arc::new(Tasks::default());
     let (stop, stopping) = oneshot::channel::<()>();
     let open = state.metrics.connections("http");
-    let app = App { gateway: state, tasks: Arc::clone(&tasks), statements: Arc::default() };
+    let statements = Arc::<Statements>::default();
+    let (tasks_of, kept) = (Arc::clone(&tasks), Arc::clone(&statements));
+    let app = App { gateway: state, tasks: tasks_of, statements: kept };
     let serving = http_listener::serve(listener, (encryption, open), router(app), async move {
         shutdown.await;
         drop(stop);
     });
     let done = async {
         serving.await;
+        statements.cancel_all();
         tasks.idle().await;
     };
     let overdue = async {

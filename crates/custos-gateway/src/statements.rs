@@ -16,6 +16,7 @@ use axum::{Extension, Json};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 use utoipa::IntoParams;
 
 use crate::body::JsonBody;
@@ -67,12 +68,9 @@ pub(crate) async fn submit(
     let digest = digest(&asker, &request);
     let (statement, is_new) = app.statements.keep(asker, now, (key.0, digest))?;
     if is_new {
-        let (app, statement) = (app.clone(), Arc::clone(&statement));
-        tokio::spawn(async move {
-            statement.run(&app.gateway, &request, id).await;
-            tokio::time::sleep(kept::KEPT).await;
-            app.statements.forget(&statement);
-        });
+        let (gateway, statement) = (app.gateway, Arc::clone(&statement));
+        let work = async move { statement.run(&gateway, &request, id).await };
+        app.tasks.start(work.in_current_span());
     }
     let address = [(header::LOCATION, statement.address())];
     Ok((StatusCode::ACCEPTED, address, Json(statement.status())).into_response())

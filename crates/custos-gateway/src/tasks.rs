@@ -37,7 +37,8 @@ impl Tasks {
         while running.join_next().await.is_some() {}
     }
 
-    fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Does `work` to its end, for nobody who waits.
+    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Without this the set would grow with every request.
         while running.try_join_next().is_some() {}

@@ -83,7 +83,7 @@ impl Format {
             Self::Lines => Encoder::Lines(json.build(Vec::new())),
             Self::Csv => {
                 let mut written = Vec::new();
-                write_csv(&mut written, &RecordBatch::new_empty(columns.clone()), true)
+                write_csv(&mut written, &RecordBatch::new_empty(SchemaRef::clone(columns)), true)
                     .map_err(unwritable)?;
                 Encoder::Csv(written)
             }

@@ -1,8 +1,8 @@
 //! Statements that were started and are not forgotten yet.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use axum::response::Response;
@@ -21,7 +21,7 @@ use crate::sql::{Asker, SqlRequest};
 use crate::wire_error::{Failure, Problem};
 
 /// How long a statement is known after it came to rest.
-pub(super) const KEPT: Duration = Duration::from_secs(600);
+const KEPT: Duration = Duration::from_secs(600);
 
 /// Statements that are known of one principal.
 const PRINCIPAL_MAX: usize = 8;
@@ -44,6 +44,7 @@ pub(super) struct Statement {
     key: (Option<String>, [u8; 32]),
     cancelled: CancellationToken,
     settled: CancellationToken,
+    settled_at: OnceLock<Instant>,
     state: Mutex<State>,
 }
 
@@ -89,7 +90,7 @@ impl Statements {
         now: Timestamp,
         key: (Option<String>, [u8; 32]),
     ) -> Result<(Arc<Statement>, bool), RequestError> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.known();
         let own = || all.values().filter(|known| known.asker.principal.id == asker.principal.id);
         if key.0.is_some()
             && let Some(known) = own().find(|known| known.key.0 == key.0)
@@ -115,6 +116,7 @@ impl Statements {
             key,
             cancelled: CancellationToken::new(),
             settled: CancellationToken::new(),
+            settled_at: OnceLock::new(),
             state: Mutex::new(State::Running),
         });
         all.insert(number, Arc::clone(&statement));
@@ -127,7 +129,7 @@ impl Statements {
         id: &str,
         principal: &PrincipalId,
     ) -> Result<Arc<Statement>, RequestError> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.known();
         let found = all.values().find(|known| known.id == id);
         let own = found.filter(|known| known.asker.principal.id == *principal);
         own.cloned().ok_or(RequestError::NoSuchStatement)
@@ -135,15 +137,21 @@ impl Statements {
 
     /// The statements of a principal, the newest first.
     pub(super) fn of(&self, principal: &PrincipalId) -> Vec<Status> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.known();
         let own = all.values().rev().filter(|known| known.asker.principal.id == *principal);
         own.map(|known| known.status()).collect()
     }
 
-    /// Forgets a statement.
-    pub(super) fn forget(&self, statement: &Statement) {
+    /// Stops all of them.
+    pub(crate) fn cancel_all(&self) {
+        self.known().values().for_each(|known| known.cancel());
+    }
+
+    /// Those that are not forgotten.
+    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Statement>>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, known| known.id != statement.id);
+        all.retain(|_, known| known.settled_at.get().is_none_or(|at| at.elapsed() < KEPT));
+        all
     }
 }
 
@@ -190,15 +198,15 @@ impl Statement {
 
     fn settle(&self, state: State) {
         let mut current = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let stays = match (&*current, &state) {
-            (State::Running, _) => false,
-            (State::Ready(_), State::Cancelled) => false,
-            _ => true,
-        };
-        if !stays {
+        let changes = matches!(
+            (&*current, &state),
+            (State::Running, _) | (State::Ready(_), State::Cancelled)
+        );
+        if changes {
             *current = state;
         }
         self.settled.cancel();
+        self.settled_at.get_or_init(Instant::now);
     }
 
     fn holds_rows(&self) -> bool {
