@@ -107,14 +107,16 @@ mod tests {
 
     #[test]
     fn the_longest_chains_are_read_copied_and_dropped_on_that_stack() {
-        let chains = ["SELECT 1", "SELECT 1 WHERE true", "SELECT 1", "SELECT 1", "SELECT "];
-        let links = ["+1", " AND true", "::int", " BETWEEN 1 AND 2", "interval "];
-        for (chain, link) in chains.into_iter().zip(links) {
-            let mut sql = chain.to_owned();
-            while check(&format!("{sql}{link}{link}'1'")).is_ok() {
-                sql.push_str(link);
-            }
-            sql.push_str(if link == "interval " { "'1'" } else { "" });
+        let chains = [
+            ("SELECT 1", "+1", 2),
+            ("SELECT 1 WHERE true", " AND true", 2),
+            ("SELECT 1", "::int", 2),
+            ("SELECT 1", " BETWEEN 1 AND 2", 4),
+            ("SELECT ", "interval ", 1),
+        ];
+        for (chain, link, tokens) in chains {
+            let sql = format!("{chain}{}'1'", link.repeat((TOKENS_MAX - 8) / tokens));
+            assert!(check(&sql).is_ok(), "{link}");
             let read = move || {
                 let read = datafusion::sql::sqlparser::parser::Parser::parse_sql(
                     &PostgreSqlDialect {},
