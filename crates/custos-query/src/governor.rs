@@ -459,11 +459,7 @@ impl Governor {
             .with_default_catalog_and_schema(CATALOG, PUBLISHED)
             .with_information_schema(false)
             .with_sort_spill_reservation_bytes(limits.sort_reservation_bytes())
-            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false)
-            // Else a union of inputs grouped by `person_id` and a constant that differs between them
-            // is taken for one that is divided by `person_id` (DataFusion 55), and a person whose
-            // rows are in several parts is counted, and has sums, several times.
-            .set_bool("datafusion.optimizer.prefer_existing_union", true);
+            .set_bool("datafusion.sql_parser.map_string_types_to_utf8view", false);
         match session {
             None => config,
             Some(session) => config

@@ -508,28 +508,3 @@ async fn nothing_but_our_own_runtime_runs_a_plan() {
     let batches = doors.rows("select sum(n) as n from people").await.unwrap();
     assert_eq!(batches[0].column(0).as_primitive::<Int64Type>().value(0), 45);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_in_several_parts_of_a_union_is_one_person() {
-    let world = World::with_rows(20_000).await;
-    let doors = world.doors(Limits { partitions: Some(4), ..world.limits() }).await;
-    let part = |name: &str, n: &str| {
-        format!(
-            "select person_id, source, max(n) as n from (select person_id, '{name}' as source, n \
-             from people where n {n}) group by person_id, source"
-        )
-    };
-    let sql = format!(
-        "select count(*) as rows, count(distinct person_id) as people, max(n) - min(n) < 1000 as newest \
-         from (select person_id, max(n) as n from ({} union all {}) group by person_id)",
-        part("old", "< 10000"),
-        part("new", ">= 10000")
-    );
-    assert_eq!(sorted(&doors.rows(&sql).await.unwrap()), ["1000,1000,true"]);
-    let sql = format!(
-        "select count(distinct person_id) from ({} union all {})",
-        part("old", "< 10000"),
-        part("new", ">= 10000")
-    );
-    assert_eq!(sorted(&doors.rows(&sql).await.unwrap()), ["1000"]);
-}
