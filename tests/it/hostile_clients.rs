@@ -27,8 +27,15 @@ const KNOWN: [(&str, &str); 11] = [
     ("wrong_binds", "more values or formats than there are parameters or columns are accepted"),
 ];
 
+/// Set where it is asked for: how long others wait is measured, so that it has a machine to itself.
+const ASKED: &str = "CLIENTS_HOSTILE";
+
 #[test]
 fn no_client_harms_the_server_or_other_clients() {
+    if std::env::var_os(ASKED).is_none() {
+        eprintln!("hostile clients were not run: `cargo xtask hostile` does");
+        return;
+    }
     let custos = shop();
     let secret = |name: &str| {
         let added = custos.run(&["principal", "add", name, "--role", "analyst", "--json"]).ok();

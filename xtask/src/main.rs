@@ -4,6 +4,7 @@
 //! is in `custos-testkit`, since tidy is a test. All tasks but benches share the Cargo profile
 //! `ci`, so that the dependencies are built once.
 
+mod apart;
 mod bench;
 mod ci;
 mod clients;
@@ -15,7 +16,6 @@ mod map;
 mod noninterference;
 mod services;
 mod step;
-mod superset;
 mod test_counts;
 mod test_run;
 mod tidy;
@@ -36,6 +36,7 @@ usage: cargo xtask <task>
                         asks generated statements in worlds with and without hidden rows
   noninterference --mutants
                         weakens the enforcement in many ways, each of which must be noticed
+  hostile               has clients that mean harm try it at every door
   superset              installs Apache Superset and compares what it sees with PostgreSQL
   map                   rewrites the crate table of README.md";
 
@@ -59,7 +60,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["bench", name, "--json"] => bench::run(name, true),
         ["noninterference", "--mutants"] => noninterference::mutants(),
         ["noninterference", settings @ ..] => noninterference::run(settings),
-        ["superset"] => superset::run(),
+        ["superset"] => apart::superset(),
+        ["hostile"] => apart::hostile(),
         ["tidy"] => tidy::run(),
         ["map"] => map::run(),
         ["help" | "--help" | "-h"] => {
