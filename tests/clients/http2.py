@@ -11,6 +11,10 @@ END_STREAM, ACK, END_HEADERS = 1, 1, 4
 
 INITIAL_WINDOW = 4
 
+# What a peer takes that did not say otherwise.
+FRAME_BYTES_MAX = 16384
+WINDOW_BYTES = 65535
+
 SERVICE = "/arrow.flight.protocol.FlightService/"
 
 OF_SQL = "type.googleapis.com/arrow.flight.protocol.sql."
@@ -65,14 +69,38 @@ class Connection:
     def call(self, method, message, secret, purpose="analytics"):
         """A call of one message: the messages of its answer, whole or as far as it got."""
         stream = self.begin(method, secret, purpose)
-        self.send(frame(DATA, END_STREAM, stream, grpc(message)))
-        return self.answer(stream)
+        return self.answer(stream, self.send_body(stream, grpc(message)))
 
-    def answer(self, stream):
+    def send_body(self, stream, body):
+        """Sends a body as the server makes room for it; what it says meanwhile."""
+        rooms, meanwhile = {0: WINDOW_BYTES, stream: WINDOW_BYTES}, []
+        while body:
+            room = min(FRAME_BYTES_MAX, *rooms.values())
+            if room > 0:
+                part, body = body[:room], body[room:]
+                rooms = {at: left - len(part) for at, left in rooms.items()}
+                self.send(frame(DATA, 0 if body else END_STREAM, stream, part))
+                continue
+            kind, flags, at, part = received = self.receive()
+            if kind == WINDOW and at in rooms:
+                rooms[at] += struct.unpack("!I", part)[0]
+                continue
+            if kind == SETTINGS and not flags & ACK:
+                # They hold from here on.
+                self.send(frame(SETTINGS, ACK, 0))
+                for number, value in struct.iter_unpack("!HI", part):
+                    rooms[stream] += value - WINDOW_BYTES if number == INITIAL_WINDOW else 0
+                continue
+            meanwhile.append(received)
+            if kind in (GOAWAY, RESET) or kind == HEADERS and flags & END_STREAM:
+                break
+        return meanwhile
+
+    def answer(self, stream, begun=()):
         """The messages of an answer, and what its end says, which is not decoded."""
-        body, blocks = bytearray(), []
+        body, blocks, begun = bytearray(), [], list(begun)
         while True:
-            kind, flags, at, part = self.receive()
+            kind, flags, at, part = begun.pop(0) if begun else self.receive()
             if kind == SETTINGS and not flags & ACK:
                 self.send(frame(SETTINGS, ACK, 0))
             if kind == PING and not flags & ACK:
@@ -82,7 +110,7 @@ class Connection:
             if at != stream:
                 continue
             if kind == RESET:
-                raise ConnectionError("the stream was reset")
+                raise ConnectionError(f"the stream was reset, code {int.from_bytes(part, 'big')}")
             if kind == DATA:
                 body += part
                 if part:

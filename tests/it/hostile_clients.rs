@@ -11,22 +11,6 @@ use crate::wire_clients::{Place, shop};
 /// What must not stand in the log: of a value of a customer, and of a thread that was lost.
 const NOT_LOGGED: [&str; 4] = ["Canary", "canary", "panicked", "overflowed"];
 
-/// Attacks that are known to succeed, and so are not made here: `ATTACKS=busy` and the like make
-/// them alone. Each is a defect, and goes from here when it is mended.
-const KNOWN: [(&str, &str); 11] = [
-    ("busy", "statements that compute without a pause hold all threads that compute"),
-    ("costly_statements", "the engine does not count what its functions and accumulators hold"),
-    ("deep_statements", "twenty subqueries within each other take twelve seconds to plan"),
-    ("deep_statements_elsewhere", "Flight ends the connection in place of a refusal"),
-    ("flood_ahead", "requests that are sent ahead wait in memory, and others for them"),
-    ("flood_of_queries", "answers that nobody reads wait in memory"),
-    ("http_slow", "a body may come as slowly as its sender likes"),
-    ("long_statements", "80,000 statements in one text are answered one by one, for a minute"),
-    ("long_statements_at_once", "a text of statements is held several times while it is read"),
-    ("much_kept", "settings and savepoints of a connection have no limit"),
-    ("wrong_binds", "more values or formats than there are parameters or columns are accepted"),
-];
-
 /// Set where it is asked for: how long others wait is measured, so that it has a machine to itself.
 const ASKED: &str = "CLIENTS_HOSTILE";
 
@@ -46,7 +30,6 @@ fn no_client_harms_the_server_or_other_clients() {
     let mut client = WireClient::HOSTILE.command().expect("Python runs");
     Place::door(&server, "reader", &reader).to(&mut client);
     client.env("HTTP", server.address()).env("FLIGHT", server.door("grpc"));
-    client.env("WITHOUT", KNOWN.map(|(attack, _)| attack).join(" "));
     client.env("OTHER_SECRET", &other).env("SERVER_PID", server.pid().to_string());
     let output = client.output().expect("Python starts");
     let told: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout)

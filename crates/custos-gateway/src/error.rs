@@ -34,6 +34,12 @@ pub(crate) enum RequestError {
     /// The body broke off.
     #[error("the body could not be read to its end")]
     BodyCut,
+    /// The body came too slowly.
+    #[error("the body did not come within {seconds} s")]
+    BodySlow {
+        /// How long it may take.
+        seconds: u64,
+    },
     /// The body is not the JSON that is expected. The parser's own text quotes it.
     #[error("the body is not the JSON that this address takes (line {line}, column {column})")]
     BadBody {
@@ -146,6 +152,7 @@ impl Classify for RequestError {
             Self::TooManyStatements { .. } | Self::LockedOut { .. } => ErrorKind::Throttled,
             Self::BodyTooLarge => ErrorKind::TooLarge,
             Self::BodyCut
+            | Self::BodySlow { .. }
             | Self::BadBody { .. }
             | Self::BadSqlParameter
             | Self::NoPurpose
@@ -219,6 +226,7 @@ impl Classify for RequestError {
             | Self::NoSuchAddress
             | Self::BodyTooLarge
             | Self::BodyCut
+            | Self::BodySlow { .. }
             | Self::BadRequestId
             | Self::BadLevel(_)
             | Self::WorkBrokeOff => return None,

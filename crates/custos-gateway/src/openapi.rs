@@ -112,8 +112,8 @@ pub(crate) struct PrivacyRequest {
     level: String,
     /// The law it is made under.
     regime: String,
-    /// When it was received, as microseconds since 1970 or an instant of ISO 8601.
-    received_at: serde_json::Value,
+    /// When it was received: an instant of ISO 8601, as all that follow.
+    received_at: String,
     /// Who verified it, and when.
     verified: Option<serde_json::Value>,
     /// Accounts of the person.
@@ -122,7 +122,7 @@ pub(crate) struct PrivacyRequest {
     rows_removed: u64,
     bytes_rewritten: u64,
     /// When level L2 was reached.
-    completed_at: Option<serde_json::Value>,
+    completed_at: Option<String>,
     /// With it and the certificate the person can tell that it is about them.
     salt: String,
     /// The certificate, once issued.

@@ -32,7 +32,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgwire::messages::{PgWireFrontendMessage, SslNegotiationMetaMessage};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
@@ -42,7 +41,7 @@ use tokio_rustls::server::TlsStream;
 use self::cancel::Cancels;
 use self::connection::Connection;
 use self::error::PgError;
-use self::wire::Wire;
+use self::wire::{Stream, Wire};
 use crate::Gateway;
 use crate::attempts::Attempts;
 use crate::listener::{Peer, accept, places};
@@ -217,12 +216,7 @@ async fn encrypted(door: &Door, stream: TlsStream<TcpStream>) -> Option<Greeted>
 }
 
 /// Logs a client in and answers it until it leaves.
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    door: &Door,
-    mut wire: Wire<S>,
-    startup: Startup,
-    from: (Peer, bool),
-) {
+async fn talk<S: Stream>(door: &Door, mut wire: Wire<S>, startup: Startup, from: (Peer, bool)) {
     let login = timeout(LOGIN_TIME_MAX, startup::log_in(door, &mut wire, &startup, &from)).await;
     match login {
         Ok(Ok((session, cancel))) => {

@@ -159,6 +159,8 @@ struct Kept {
     answers: HashMap<Asking, Entry>,
     bytes: usize,
     uses: u64,
+    /// The newest state of consent that was asked for.
+    newest: u64,
 }
 
 #[derive(Debug)]
@@ -179,6 +181,7 @@ impl AnswerCache {
     /// The answer that follows from this.
     pub(crate) fn find(&self, grounds: &Grounds) -> Option<KeptAnswer> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.notice(grounds.visibility);
         kept.uses += 1;
         let uses = kept.uses;
         let entry = kept.answers.get_mut(&grounds.asking)?;
@@ -206,12 +209,13 @@ impl AnswerCache {
 
     fn keep(&self, grounds: Grounds, answer: KeptAnswer, bytes: usize) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.uses += 1;
         let Grounds { asking, tables, visibility } = grounds;
-        // What an older state of consent let be seen is not found again.
-        kept.drop_where(|entry| {
-            entry.visibility != visibility && !mutants::is_on(Mutant::OldAnswers)
-        });
+        // A statement that took long may have begun before consent changed.
+        if visibility < kept.newest {
+            return;
+        }
+        kept.notice(visibility);
+        kept.uses += 1;
         kept.drop_key(&asking);
         while kept.bytes + bytes > self.bytes_max {
             let oldest = kept.answers.iter().min_by_key(|(_, entry)| entry.last_use);
@@ -225,9 +229,14 @@ impl AnswerCache {
 }
 
 impl Kept {
-    fn drop_where(&mut self, is_old: impl Fn(&Entry) -> bool) {
-        self.answers.retain(|_, entry| !is_old(entry));
-        self.bytes = self.answers.values().map(|entry| entry.bytes).sum();
+    /// Drops what an older state of consent let be seen, once there is a newer one: nobody finds it
+    /// again, and it may be of somebody who was erased.
+    fn notice(&mut self, visibility: u64) {
+        if visibility > self.newest && !mutants::is_on(Mutant::OldAnswers) {
+            self.newest = visibility;
+            self.answers.clear();
+            self.bytes = 0;
+        }
     }
 
     fn drop_key(&mut self, asking: &Asking) {

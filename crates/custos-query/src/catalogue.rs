@@ -44,7 +44,7 @@ pub(crate) use self::rewrite::{adapt, call, is_empty};
 use self::shape::{INFORMATION_SCHEMA, PG_CATALOG};
 pub(crate) use self::type_planner::PostgresTypes;
 use crate::governor::PUBLISHED;
-use crate::{QueryError, Session, allow};
+use crate::{QueryError, Session, scalar_functions};
 
 /// Functions that stand where tables do and read nothing.
 const TABLE_FUNCTIONS: [&str; 5] =
@@ -217,9 +217,8 @@ impl Catalogue {
         let _none = list.register_catalog(session.database.clone(), database);
         let own = functions::all(&facts, self, shipped.types().await?);
         let replaced: Vec<&str> = own.iter().map(|function| function.name()).collect();
-        let engine = SessionStateDefaults::default_scalar_functions()
+        let engine = scalar_functions::of_engine()
             .into_iter()
-            .filter(|function| allow::function(function.name()))
             .filter(|function| !replaced.contains(&function.name()))
             .collect::<Vec<_>>();
         let state = SessionStateBuilder::new()

@@ -4,77 +4,35 @@
 //! times slower. UTC has no offset to look up: such a column is truncated as if it had no zone,
 //! and named UTC again. All else is left to the engine's function.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+
+use crate::replaced::{self, Instead};
 
 const NAME: &str = "date_trunc";
 
 /// Puts the fast function in the place of the engine's, if this is it.
 pub(crate) fn replace(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
     match function.name() {
-        NAME => Arc::new(ScalarUDF::new_from_impl(DateTrunc { engine: function })),
+        NAME => replaced::function(function, DateTrunc),
         _ => function,
     }
 }
 
 #[derive(Debug)]
-struct DateTrunc {
-    engine: Arc<ScalarUDF>,
-}
+struct DateTrunc;
 
-impl PartialEq for DateTrunc {
-    fn eq(&self, other: &Self) -> bool {
-        self.engine == other.engine
-    }
-}
-
-impl Eq for DateTrunc {}
-
-impl Hash for DateTrunc {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.engine.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for DateTrunc {
-    fn name(&self) -> &str {
-        NAME
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.engine.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.engine.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.engine.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.engine.return_field_from_args(args)
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        self.engine.output_ordering(inputs)
-    }
-
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+impl Instead for DateTrunc {
+    fn invoke(&self, engine: &ScalarUDF, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [_, ColumnarValue::Array(instants)] = &*args.args else {
-            return self.engine.invoke_with_args(args);
+            return engine.invoke_with_args(args);
         };
         let Some(zone) = utc(instants.data_type()) else {
-            return self.engine.invoke_with_args(args);
+            return engine.invoke_with_args(args);
         };
         let instants = with_zone(instants, None);
         let naive = |field: &FieldRef| -> FieldRef {
@@ -84,7 +42,7 @@ impl ScalarUDFImpl for DateTrunc {
         args.arg_fields[1] = naive(&args.arg_fields[1]);
         args.return_field = naive(&args.return_field);
         args.args[1] = ColumnarValue::Array(instants);
-        match self.engine.invoke_with_args(args)? {
+        match engine.invoke_with_args(args)? {
             ColumnarValue::Array(truncated) => {
                 Ok(ColumnarValue::Array(with_zone(&truncated, Some(zone))))
             }

@@ -5,6 +5,7 @@ mod description;
 mod executor;
 mod explain;
 mod parameters;
+mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,20 +13,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arrow::array::ArrayRef;
-use chrono::DateTime;
 use custos_consent::RowBasis;
 use custos_core::{Clock, Purpose, TableName};
 use custos_keys::KeyService;
 use custos_policy::{Decision, DenialReason, OutputMode, PolicySet, Principal, ReadGrant};
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::view::ViewTable;
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
-    MemorySchemaProvider, SchemaProvider, TableProvider,
-};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::execution::SessionStateDefaults;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
@@ -33,8 +28,9 @@ use datafusion::sql::parser::Statement;
 use self::asked::{Asked, Read};
 pub use self::executor::Executor;
 use self::explain::PolicyAnswer;
+use self::schemas::Schemas;
 use crate::answer_cache::Asking;
-use crate::catalogue::{PostgresTypes, Reads, Shipped};
+use crate::catalogue::{Reads, Shipped};
 use crate::labels::Labels;
 use crate::mutants::{self, Mutant};
 use crate::others_named::OthersNamed;
@@ -45,8 +41,7 @@ use crate::row_bits::RowBitsCache;
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
 use crate::{
-    GovernedSource, Limits, QueryError, Question, Session, allow, bounded, complexity, date_trunc,
-    totals,
+    GovernedSource, Limits, QueryError, Question, Session, allow, complexity, compute, totals,
 };
 
 pub(crate) const CATALOG: &str = "custos";
@@ -309,19 +304,8 @@ impl Governor {
         self.resources.count(&question.principal.id)?;
         let explained = self.admit(question)?;
         let lent = self.resources.statement(&question.principal.id).await?;
-        let planned = match explained {
-            Some(sql) => self.plan_explanation(sql, question, &lent)?,
-            None => {
-                let planned = self.plan(question, &lent).await?;
-                let plan = bind(planned.plan, question.parameters)?;
-                allow::logical(&plan, planned.reads)?;
-                let plan = match planned.reads {
-                    Reads::Published => self.as_output(plan, &planned.state, question.purpose)?,
-                    Reads::Catalogue => plan,
-                };
-                Planned { plan, ..planned }
-            }
-        };
+        let planned = self.plan_with(explained, question, &lent);
+        let planned = compute::aside(planned, lent.computes_for()).await?;
         let asking = match (&planned.wanted, planned.reads) {
             (Wanted::Rows, Reads::Published) => Asking::of(question, &planned.plan),
             _ => None,
@@ -344,7 +328,7 @@ impl Governor {
         if question.sql.len() > SQL_BYTES_MAX {
             return Err(QueryError::TooComplex);
         }
-        complexity::check(question.sql)?;
+        complexity::check(question.sql, question.session.is_some())?;
         self.policy.may_use(question.principal, purpose).map_err(|denial| QueryError::Denied {
             purpose: purpose.clone(),
             reason: denial.reason,
@@ -354,6 +338,25 @@ impl Governor {
             return Err(QueryError::NoiseOnly { purpose: purpose.clone() });
         }
         Ok(explained)
+    }
+
+    async fn plan_with(
+        &self,
+        explained: Option<&str>,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<Planned, QueryError> {
+        if let Some(sql) = explained {
+            return self.plan_explanation(sql, question, lent);
+        }
+        let planned = self.plan(question, lent).await?;
+        let plan = bind(planned.plan, question.parameters)?;
+        allow::logical(&plan, planned.reads)?;
+        let plan = match planned.reads {
+            Reads::Published => self.as_output(plan, &planned.state, question.purpose)?,
+            Reads::Catalogue => plan,
+        };
+        Ok(Planned { plan, ..planned })
     }
 
     fn plan_explanation(
@@ -440,11 +443,8 @@ impl Governor {
     /// A session without tables.
     fn schemas(&self, question: &Question<'_>, lent: &Lent) -> Result<Schemas, QueryError> {
         let database = question.session.map(|session| session.database.as_str());
-        let mut schemas = Schemas::new(self.config(question.session), lent.runtime(), database)?;
-        // One moment for all that a statement says of the time.
-        let now = DateTime::from_timestamp_micros(self.clock.now().micros());
-        schemas.state.execution_props_mut().query_execution_start_time = now;
-        Ok(schemas)
+        let (config, now) = (self.config(question.session), self.clock.now());
+        Schemas::new(config, lent.runtime(), database, now)
     }
 
     fn config(&self, session: Option<&Session>) -> SessionConfig {
@@ -658,67 +658,6 @@ fn bind(plan: LogicalPlan, parameters: &[ArrayRef]) -> Result<LogicalPlan, Query
 fn nothing() -> LogicalPlan {
     let schema = Arc::new(DFSchema::empty());
     LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })
-}
-
-/// A session whose tables are added one by one.
-struct Schemas {
-    state: SessionState,
-    catalog: Arc<MemoryCatalogProvider>,
-}
-
-impl Schemas {
-    /// One whose tables can also be named with this database.
-    fn new(
-        config: SessionConfig,
-        runtime: &Arc<RuntimeEnv>,
-        database: Option<&str>,
-    ) -> Result<Self, QueryError> {
-        let catalog = Arc::new(MemoryCatalogProvider::new());
-        catalog
-            .register_schema(PUBLISHED, Arc::new(MemorySchemaProvider::new()))
-            .map_err(|_| QueryError::Internal)?;
-        let list = MemoryCatalogProviderList::new();
-        for name in [Some(CATALOG), database].into_iter().flatten() {
-            let catalog = Arc::clone(&catalog) as Arc<dyn CatalogProvider>;
-            let _none = list.register_catalog(name.to_owned(), catalog);
-        }
-        let scalars = SessionStateDefaults::default_scalar_functions()
-            .into_iter()
-            .filter(|function| allow::function(function.name()))
-            .map(date_trunc::replace)
-            .map(bounded::replace)
-            .collect();
-        let builder = match database {
-            Some(_) => SessionStateBuilder::new().with_type_planner(Arc::new(PostgresTypes)),
-            None => SessionStateBuilder::new(),
-        };
-        let state = builder
-            .with_config(config)
-            .with_runtime_env(Arc::clone(runtime))
-            .with_catalog_list(Arc::new(list))
-            .with_scalar_functions(scalars)
-            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
-            .with_window_functions(SessionStateDefaults::default_window_functions())
-            .with_expr_planners(SessionStateDefaults::default_expr_planners())
-            .build();
-        Ok(Self { state, catalog })
-    }
-
-    fn add(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), QueryError> {
-        let (schema, name) = name.split_once('.').ok_or(QueryError::Internal)?;
-        let provider = match self.catalog.schema(schema) {
-            Some(provider) => provider,
-            None => {
-                let provider = Arc::new(MemorySchemaProvider::new());
-                self.catalog
-                    .register_schema(schema, Arc::clone(&provider) as Arc<dyn SchemaProvider>)
-                    .map_err(|_| QueryError::Internal)?;
-                provider
-            }
-        };
-        provider.register_table(name.to_owned(), table).map_err(|_| QueryError::Internal)?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Ending what computes without a pause.
 
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,10 +14,13 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::joins::NestedLoopJoinExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
+};
 
-use crate::QueryError;
+use crate::{QueryError, compute};
 
 /// What a caller holds: once it is dropped, the statement is over.
 #[derive(Debug, Default)]
@@ -40,8 +44,9 @@ impl Drop for Wanted {
 pub(crate) struct Over(Arc<AtomicBool>);
 
 impl Over {
-    /// The same plan, whose nested-loop joins fail once the statement is over: their filters are
-    /// what they come back to however few rows pass.
+    /// The same plan, whose joins can be left: they make many rows of few, and the engine counts
+    /// (DataFusion 55) only what is read below them. Nested-loop joins let others compute, and fail
+    /// once the statement is over: their filters are what they come back to however few rows pass.
     pub(crate) fn interrupts(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -49,7 +54,14 @@ impl Over {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let deadline = Instant::now() + time;
         let plan = plan.transform_up(|node| {
-            let any: &dyn std::any::Any = &*node;
+            let any: &dyn Any = &*node;
+            if any.is::<CrossJoinExec>()
+                || any.is::<HashJoinExec>()
+                || any.is::<SortMergeJoinExec>()
+            {
+                let left: Arc<dyn ExecutionPlan> = Arc::new(CooperativeExec::new(node));
+                return Ok(Transformed::yes(left));
+            }
             let Some((join, filter)) = any
                 .downcast_ref::<NestedLoopJoinExec>()
                 .and_then(|join| Some((join, join.filter()?)))
@@ -125,6 +137,7 @@ impl PhysicalExpr for Interruptible {
         if Instant::now() > self.deadline {
             return Err(QueryError::Timeout.into_engine());
         }
+        compute::pause();
         self.expr.evaluate(batch)
     }
 

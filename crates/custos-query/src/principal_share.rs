@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::budget::Budget;
+use crate::fair_queue::Account;
 use crate::{Limits, QueryError};
 
 /// Statements that one principal may have waiting for each that runs; more is a flood.
@@ -26,6 +27,7 @@ pub(crate) struct PrincipalShares {
 struct Share {
     memory: Arc<Budget>,
     space: Arc<Budget>,
+    computed: Arc<Account>,
     /// Places of statements that wait or run.
     places: Arc<Semaphore>,
     /// Places of those that run.
@@ -49,6 +51,11 @@ impl Turn {
     /// The temporary space of all statements of the principal.
     pub(crate) fn space(&self) -> Arc<Budget> {
         Arc::clone(&self.share.space)
+    }
+
+    /// What all statements of the principal have computed.
+    pub(crate) fn computed(&self) -> &Arc<Account> {
+        &self.share.computed
     }
 }
 
@@ -86,6 +93,7 @@ impl PrincipalShares {
         let share = Arc::new(Share {
             memory: Arc::new(Budget::within(limits.principal_memory_bytes, &self.memory)),
             space: Arc::new(Budget::within(limits.principal_spill_bytes, &self.space)),
+            computed: Arc::default(),
             places: Arc::new(Semaphore::new(running * (1 + WAITING_PER_RUNNING))),
             running: Arc::new(Semaphore::new(running)),
         });

@@ -9,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::budget::Budget;
+use crate::fair_queue::Account;
 use crate::memory::StatementMemory;
 use crate::pace::Pace;
 use crate::principal_share::{PrincipalShares, Turn};
@@ -75,7 +76,7 @@ impl Resources {
         });
         let files = SealedFiles::new(self.limits.spill.clone(), space);
         let runtime = runtime(memory, files)?;
-        Ok(Statement { runtime, shortages, limits: Arc::clone(&self.limits), _turn: turn })
+        Ok(Statement { runtime, shortages, limits: Arc::clone(&self.limits), turn })
     }
 
     /// Memory and temporary space that statements hold now, in bytes.
@@ -104,7 +105,7 @@ pub(crate) struct Statement {
     shortages: Arc<Shortages>,
     limits: Arc<Limits>,
     /// Ends when all else of the statement did.
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl fmt::Debug for Statement {
@@ -120,6 +121,11 @@ impl Statement {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// For whom it computes.
+    pub(crate) fn computes_for(&self) -> &Arc<Account> {
+        self.turn.computed()
     }
 
     /// Whether a session runs with this and nothing else.

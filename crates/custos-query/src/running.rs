@@ -1,10 +1,11 @@
 //! Statements on their way, which go on when nobody waits for them any more.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::fair_queue::Account;
 use crate::{QueryError, compute};
 
 /// The statements of an executor. Each is a task, so that what it ends with is recorded even if
@@ -33,8 +34,12 @@ impl Stopping {
 }
 
 impl Running {
-    /// Starts a statement; [`QueryError::Stopped`] once closed.
-    pub(crate) fn start<F>(&self, statement: impl FnOnce(Stopping) -> F) -> Result<(), QueryError>
+    /// Starts a statement, which computes for this account; [`QueryError::Stopped`] once closed.
+    pub(crate) fn start<F>(
+        &self,
+        account: &Arc<Account>,
+        statement: impl FnOnce(Stopping) -> F,
+    ) -> Result<(), QueryError>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -42,7 +47,8 @@ impl Running {
         let tasks = tasks.as_mut().ok_or(QueryError::Stopped)?;
         // Without this the set would grow with every statement.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(statement(Stopping(self.stop.subscribe())), compute::threads()?);
+        let statement = statement(Stopping(self.stop.subscribe()));
+        tasks.spawn_on(compute::in_turn(statement, Arc::clone(account)), compute::threads()?);
         Ok(())
     }
 

@@ -68,6 +68,7 @@ flight = "127.0.0.1:32010"  # Flight SQL; "off" for none
 # statement_seconds = 60
 # answer_rows = 10000000
 # answer = "4GiB"
+# kept_answers = "64MiB"     # that are given again as long as nothing changed; one takes a sixteenth
 "#;
 
 /// The file as it is written.

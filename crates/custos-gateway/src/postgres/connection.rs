@@ -9,7 +9,6 @@ use pgwire::messages::PgWireFrontendMessage as Message;
 use pgwire::messages::copy::{CopyDone, CopyOutResponse};
 use pgwire::messages::response::{CommandComplete, ReadyForQuery};
 use pgwire::messages::startup::ParameterStatus;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::cancel::Cancel;
@@ -20,7 +19,7 @@ use super::format::Format;
 use super::rows::{Rows, Writer, interrupted};
 use super::session::{Portal, PortalState, Session};
 use super::settings::Settings;
-use super::wire::Wire;
+use super::wire::{Stream, Wire};
 use super::{Door, Stop};
 
 /// A client, and what it has in hand.
@@ -31,7 +30,7 @@ pub(super) struct Connection<'a, S> {
     pub(super) cancel: Cancel,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+impl<S: Stream> Connection<'_, S> {
     /// Answers until the client leaves.
     pub(super) async fn run(mut self) {
         loop {

@@ -12,7 +12,6 @@ use pgwire::messages::extendedquery::{
 };
 use pgwire::messages::response::EmptyQueryResponse;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage as Message};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Stop;
 use super::command::{Command, Fetch};
@@ -25,8 +24,9 @@ use super::rows::{Writer, description, text_columns};
 use super::session::{Portal, PortalState, Prepared};
 use super::settings::Settings;
 use super::text::pieces;
+use super::wire::Stream;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+impl<S: Stream> Connection<'_, S> {
     /// Answers a message of the extended protocol. After one that fails, all up to the next `Sync`
     /// are passed over.
     pub(super) async fn extended(&mut self, message: Message) -> Result<(), Stop> {
@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let text = "the number of formats is not that of the parameters";
             return Err(PgError::protocol(text).into());
         }
-        let oids = self.oids(&name, &prepared, bind.parameters.len()).await?;
+        let oids = self.parameter_types(&name, &prepared, bind.parameters.len()).await?;
         if oids.len() != bind.parameters.len() {
             return Err(
                 PgError::protocol("the number of parameters is not that of the statement").into()
@@ -121,19 +121,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     /// The types of the parameters: those that were declared, and of the others what the statement
-    /// takes them for.
-    async fn oids(
+    /// takes them for. Where all that are given were declared, the statement need not be asked.
+    async fn parameter_types(
         &mut self,
         name: &str,
         prepared: &Prepared,
         given: usize,
     ) -> Result<Vec<u32>, Stop> {
-        let is_declared = prepared.oids.len() >= given && !prepared.oids.contains(&0);
-        if is_declared || given == 0 {
-            return Ok(prepared.oids.get(..given).unwrap_or(&prepared.oids).to_vec());
+        if prepared.oids.len() == given && !prepared.oids.contains(&0) {
+            return Ok(prepared.oids.clone());
         }
         let described = self.described(name).await?;
-        Ok(oids(&prepared.oids, described.as_deref(), given))
+        Ok(oids(&prepared.oids, described.as_deref()))
     }
 
     /// What a prepared statement takes and gives; none if it is not one that asks for rows.
@@ -167,9 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             TARGET_TYPE_BYTE_STATEMENT => {
                 let prepared = self.session.statement(name)?.clone();
                 let described = self.described(name).await?;
-                let taken = described.as_ref().map_or(0, |known| known.parameters.len());
-                let types =
-                    oids(&prepared.oids, described.as_deref(), taken.max(prepared.oids.len()));
+                let types = oids(&prepared.oids, described.as_deref());
                 let types = ParameterDescription::new(types);
                 self.wire.put(PgWireBackendMessage::ParameterDescription(types))?;
                 let columns = match described {
@@ -240,7 +237,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             _ => return Ok(()),
         };
         let (sql, parameters) = (portal.sql.clone(), portal.parameters.clone());
+        let formats = portal.formats.len();
         let rows = self.rows(&command, &sql, &parameters).await?;
+        if formats > 1 && formats != rows.schema().fields().len() {
+            let text = "the number of formats is not that of the columns";
+            return Err(PgError::protocol(text).into());
+        }
         self.session.portal(name)?.state = PortalState::Running(Box::new(rows));
         Ok(())
     }
@@ -311,8 +313,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 }
 
-/// The types of so many parameters.
-fn oids(declared: &[u32], described: Option<&Description>, count: usize) -> Vec<u32> {
+/// The types of all parameters.
+fn oids(declared: &[u32], described: Option<&Description>) -> Vec<u32> {
     let described = described.map_or(&[][..], |described| &described.parameters[..]);
     let of = |at: usize| {
         let declared = declared.get(at).copied().filter(|oid| *oid != 0);
@@ -321,7 +323,7 @@ fn oids(declared: &[u32], described: Option<&Description>, count: usize) -> Vec<
             Some(data_type) => PgType::of(data_type).oid,
         })
     };
-    (0..count.max(described.len())).map(of).collect()
+    (0..declared.len().max(described.len())).map(of).collect()
 }
 
 fn formats(codes: &[i16]) -> Result<Vec<Format>, PgError> {

@@ -8,7 +8,6 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use custos_query::{PgType, QueryError, RowStream, Visibility};
 use futures::StreamExt;
 use pgwire::messages::data::{FieldDescription, RowDescription};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::Stop;
@@ -16,7 +15,7 @@ use super::cancel::Cancel;
 use super::encode::{CopyEncoder, RowEncoder};
 use super::error::PgError;
 use super::format::Format;
-use super::wire::Wire;
+use super::wire::{Stream, Wire};
 
 /// How many rows are written before it is looked whether they are to be sent.
 const ROWS_AT_ONCE: usize = 256;
@@ -90,7 +89,7 @@ impl Rows {
     }
 
     /// Writes up to so many rows, or all, as fast as the client takes them.
-    pub(super) async fn give<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) async fn give<S: Stream>(
         &mut self,
         rows_max: Option<u64>,
         writer: &Writer,
@@ -128,7 +127,7 @@ impl Rows {
     }
 
     /// The next rows, unless there is a reason not to wait for them.
-    async fn next<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn next<S: Stream>(
         &mut self,
         wire: &mut Wire<S>,
         cancel: &Cancel,
@@ -150,7 +149,7 @@ impl Rows {
 }
 
 /// Resolves when there is a reason to stop what is being done.
-pub(super) async fn interrupted<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn interrupted<S: Stream>(
     wire: &mut Wire<S>,
     cancel: &Cancel,
     deadline: Option<Instant>,

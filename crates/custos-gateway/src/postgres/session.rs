@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use custos_core::Purpose;
 use custos_policy::Principal;
 use custos_query::{Description, Question, RowStream, Visibility};
@@ -16,8 +16,14 @@ use super::rows::Rows;
 use super::settings::Settings;
 use crate::Gateway;
 
-/// Most prepared statements, and most portals, of a connection.
+/// Most prepared statements, most portals and most savepoints of a connection.
 const KEPT_MAX: usize = 1_000;
+
+/// Longest name of a savepoint, in bytes.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Most bytes of all statements, of prepared ones and of portals, and of parameters.
+const KEPT_BYTES_MAX: usize = 32 << 20;
 
 /// A statement that was prepared.
 #[derive(Debug, Clone)]
@@ -49,6 +55,19 @@ pub(super) enum PortalState {
     Running(Box<Rows>),
     /// All rows are out.
     Done(&'static str),
+}
+
+impl Prepared {
+    const fn bytes(&self) -> usize {
+        self.sql.len()
+    }
+}
+
+impl Portal {
+    fn bytes(&self) -> usize {
+        let parameters = self.parameters.iter().map(|value| value.get_array_memory_size());
+        self.sql.len() + parameters.sum::<usize>()
+    }
 }
 
 /// A block of statements that the client began.
@@ -178,8 +197,15 @@ impl Session {
     }
 
     pub(super) fn savepoint(&mut self, name: String) -> Result<(), PgError> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(PgError::new("42622", "the name of the savepoint is too long"));
+        }
         let settings = self.settings.clone();
-        self.block("SAVEPOINT")?.savepoints.push((name, settings));
+        let savepoints = &mut self.block("SAVEPOINT")?.savepoints;
+        if savepoints.len() >= KEPT_MAX {
+            return Err(too_many("savepoints").with_hint("release those that are not needed"));
+        }
+        savepoints.push((name, settings));
         Ok(())
     }
 
@@ -229,6 +255,7 @@ impl Session {
         if self.statements.len() >= KEPT_MAX {
             return Err(too_many("prepared statements"));
         }
+        self.admit_bytes(name.len() + prepared.bytes())?;
         self.statements.insert(name, prepared);
         Ok(())
     }
@@ -241,7 +268,19 @@ impl Session {
         if self.portals.len() >= KEPT_MAX {
             return Err(too_many("cursors"));
         }
+        self.admit_bytes(name.len() + portal.bytes())?;
         self.portals.insert(name, portal);
+        Ok(())
+    }
+
+    /// Refuses to keep so many bytes more than there are, if that is too much.
+    fn admit_bytes(&self, more: usize) -> Result<(), PgError> {
+        let statements = self.statements.iter().map(|(name, kept)| name.len() + kept.bytes());
+        let portals = self.portals.iter().map(|(name, kept)| name.len() + kept.bytes());
+        if statements.chain(portals).sum::<usize>() + more > KEPT_BYTES_MAX {
+            let text = "the statements and cursors of this connection are too large together";
+            return Err(PgError::new("54000", text).with_hint(CLOSE));
+        }
         Ok(())
     }
 
@@ -341,7 +380,8 @@ pub(super) fn no_portal() -> PgError {
     PgError::new("34000", "there is no cursor of this name")
 }
 
+const CLOSE: &str = "close those that are not needed any more";
+
 fn too_many(what: &str) -> PgError {
-    PgError::new("54000", format!("a connection has {KEPT_MAX} {what} at most"))
-        .with_hint("close those that are not needed any more")
+    PgError::new("54000", format!("a connection has {KEPT_MAX} {what} at most")).with_hint(CLOSE)
 }

@@ -96,6 +96,15 @@ const ALL: &[Known] = &[
     known("xmloption", "content", Takes::Any),
 ];
 
+/// Most parameters that a client makes up.
+const OWN_MAX: usize = 100;
+
+/// Longest name of a parameter that a client makes up, in bytes.
+const NAME_BYTES_MAX: usize = 127;
+
+/// Longest value of a parameter, in bytes.
+const VALUE_BYTES_MAX: usize = 1_024;
+
 fn find(name: &str) -> Option<&'static Known> {
     ALL.iter().find(|known| known.name.eq_ignore_ascii_case(name))
 }
@@ -171,6 +180,12 @@ impl Settings {
             return Err(PgError::new("55P02", format!("parameter \"{key}\" cannot be changed")));
         }
         let value = value.map(|value| checked(name, value)).transpose()?;
+        let is_own = |name: &str| find(name).is_none();
+        let is_more = value.is_some() && is_own(&key) && !self.set.contains_key(&key);
+        if is_more && self.set.keys().filter(|name| is_own(name)).count() >= OWN_MAX {
+            let text = format!("a connection has {OWN_MAX} parameters of its own at most");
+            return Err(PgError::new("54000", text).with_hint("reset those that are not needed"));
+        }
         let before = match value {
             Some(value) => self.set.insert(key.clone(), value),
             None => self.set.remove(&key),
@@ -228,9 +243,13 @@ fn unknown(name: &str) -> PgError {
 
 /// A value in the form in which it is kept.
 fn checked(name: &str, value: &str) -> Result<String, PgError> {
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(PgError::new("22023", "the value of a parameter is too long"));
+    }
     let Some(known) = find(name) else {
         // Names with a dot are the client's own.
-        return if name.contains('.') { Ok(value.to_owned()) } else { Err(unknown(name)) };
+        let is_own = name.contains('.') && name.len() <= NAME_BYTES_MAX;
+        return if is_own { Ok(value.to_owned()) } else { Err(unknown(name)) };
     };
     match known.takes {
         Takes::Only(values) if values.contains(&plain(value).as_str()) => {
@@ -324,6 +343,13 @@ mod tests {
         settings.set("my.own", Some("x"), false).unwrap();
         assert_eq!(settings.show("my.own").unwrap(), "x");
         settings.set("statement_timeout", Some("2s"), false).unwrap();
+        let long = "x".repeat(VALUE_BYTES_MAX + 1);
+        assert_eq!(settings.set("my.own", Some(&long), false).unwrap_err().code, "22023");
+        for number in 1..OWN_MAX {
+            settings.set(&format!("my.own{number}"), Some("x"), false).unwrap();
+        }
+        settings.set("my.own1", Some("y"), false).unwrap();
+        assert_eq!(settings.set("my.more", Some("x"), false).unwrap_err().code, "54000");
         assert_eq!(settings.statement_timeout(), Some(Duration::from_secs(2)));
     }
 }

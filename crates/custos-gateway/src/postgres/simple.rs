@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::EmptyQueryResponse;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Stop;
 use super::command::{Command, Fetch};
 use super::connection::Connection;
 use super::encode::RowEncoder;
+use super::error::PgError;
 use super::format::Format;
 use super::rows::{Writer, description};
 use super::session::PortalState;
-use super::text::{Piece, pieces};
+use super::text::pieces;
+use super::wire::Stream;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+/// Most statements of a text: all of it is read before the first is answered.
+const STATEMENTS_MAX: usize = 5_000;
+
+impl<S: Stream> Connection<'_, S> {
     /// Answers the statements of a text one after the other, up to the first that fails.
     pub(super) async fn simple(&mut self, sql: &str) -> Result<(), Stop> {
         // The nameless statement and portal are gone with a simple query.
@@ -28,19 +32,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     async fn statements(&mut self, sql: &str) -> Result<(), Stop> {
-        let pieces = pieces(sql)?;
-        if pieces.is_empty() {
+        // Their words are gone before the first is answered: they take a hundred times its length.
+        let statements: Vec<_> =
+            pieces(sql)?.iter().map(|piece| (piece.text, Command::of(piece))).collect();
+        if statements.is_empty() {
             let empty = PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new());
             return Ok(self.wire.put(empty)?);
         }
-        for piece in &pieces {
-            self.statement(piece).await?;
+        if statements.len() > STATEMENTS_MAX {
+            let text = format!("a text has {STATEMENTS_MAX} statements at most");
+            return Err(PgError::new("54000", text).with_hint("send them in several").into());
+        }
+        for (text, command) in statements {
+            self.statement(text, command).await?;
         }
         Ok(())
     }
 
-    async fn statement(&mut self, piece: &Piece<'_>) -> Result<(), Stop> {
-        let command = Command::of(piece);
+    async fn statement(
+        &mut self,
+        text: &str,
+        command: Result<Command, PgError>,
+    ) -> Result<(), Stop> {
         self.session.admit(command.as_ref().ok())?;
         let tag = match &command? {
             Command::Fetch(fetch) => self.fetch_described(fetch).await?,
@@ -50,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             | Command::Show(_)
             | Command::ShowAll
             | Command::Execute { .. }) => {
-                let mut rows = self.rows(command, piece.text, &[]).await?;
+                let mut rows = self.rows(command, text, &[]).await?;
                 let schema = Arc::clone(rows.schema());
                 let described = description(&schema, &[]);
                 self.wire.put(PgWireBackendMessage::RowDescription(described))?;

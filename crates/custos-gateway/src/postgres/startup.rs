@@ -12,14 +12,13 @@ use pgwire::messages::startup::{
     PasswordMessageFamily, Startup,
 };
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::cancel::Cancel;
 use super::error::PgError;
 use super::session::Session;
 use super::settings::Settings;
 use super::shape::is_first_proof;
-use super::wire::Wire;
+use super::wire::{Stream, Wire};
 use super::{Door, Stop};
 use crate::authenticator::SCRAM_ROUNDS;
 use crate::listener::Peer;
@@ -31,7 +30,7 @@ const MECHANISM: &str = "SCRAM-SHA-256";
 const DEFAULT_DATABASE: &str = "postgres";
 
 /// Logs a client in, and tells it that it may ask.
-pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn log_in<S: Stream>(
     door: &Door,
     wire: &mut Wire<S>,
     startup: &Startup,
@@ -73,10 +72,7 @@ pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The version that both sides speak.
-fn version<S: AsyncRead + AsyncWrite + Unpin>(
-    wire: &mut Wire<S>,
-    startup: &Startup,
-) -> Result<ProtocolVersion, Stop> {
+fn version<S: Stream>(wire: &mut Wire<S>, startup: &Startup) -> Result<ProtocolVersion, Stop> {
     let (major, minor) = (startup.protocol_number_major, startup.protocol_number_minor);
     if let Some(version) = ProtocolVersion::from_version_number(major, minor) {
         return Ok(version);
@@ -111,7 +107,7 @@ async fn certified(door: &Door, user: &str, certificate: &Certificate) -> Result
 /// ([RFC 7677](https://www.rfc-editor.org/rfc/rfc7677)).
 ///
 /// A name that nobody has is asked for a proof like any other, which then fails like a wrong one.
-async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
+async fn prove<S: Stream>(
     door: &Door,
     wire: &mut Wire<S>,
     user: &str,
@@ -173,9 +169,7 @@ async fn prove<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
-    wire: &mut Wire<S>,
-) -> Result<PgWireFrontendMessage, Stop> {
+async fn answer<S: Stream>(wire: &mut Wire<S>) -> Result<PgWireFrontendMessage, Stop> {
     wire.next().await?.ok_or(Stop::Gone)
 }
 

@@ -4,12 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use futures::FutureExt;
 use pgwire::messages::{
     DecodeContext, PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion,
     SslNegotiationMetaMessage,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
 use super::error::PgError;
 use super::shape::is_formed;
@@ -29,6 +32,28 @@ const AHEAD_BYTES_MAX: usize = 1 << 20;
 /// How long a client may take nothing of what it is sent.
 const SEND_TIME_MAX: Duration = Duration::from_secs(300);
 
+/// How often it is looked whether a client that sent much ahead is still there.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What messages come and go on.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Whether the client has hung up, be it behind bytes that were not read yet.
+    fn has_hung_up(&self) -> bool;
+}
+
+impl Stream for TcpStream {
+    fn has_hung_up(&self) -> bool {
+        let ready = self.ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn has_hung_up(&self) -> bool {
+        self.get_ref().0.has_hung_up()
+    }
+}
+
 /// Both directions of a connection.
 pub(super) struct Wire<S> {
     stream: S,
@@ -38,7 +63,7 @@ pub(super) struct Wire<S> {
     message_bytes_max: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: Stream> Wire<S> {
     /// A connection on which nothing was said yet.
     pub(super) fn new(stream: S) -> Self {
         Self {
@@ -108,10 +133,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 let decoded = self.decoded(&mut message)?.ok_or_else(malformed)?;
                 return if message.has_remaining() { Err(malformed()) } else { Ok(Some(decoded)) };
             }
+            self.make_room()?;
             if self.fill().await? == 0 {
                 return Ok(None);
             }
         }
+    }
+
+    /// Makes room for a long message of which some has come: as it grows by itself, the buffer
+    /// would get twice as large.
+    fn make_room(&mut self) -> io::Result<()> {
+        let come = self.incoming.len();
+        if come >= SEND_BYTES
+            && let Some(length) = self.message_length()?
+        {
+            self.incoming.reserve((length + 1).saturating_sub(come));
+        }
+        Ok(())
     }
 
     /// The length of the message that begins, without its type.
@@ -132,14 +170,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.read_buf(&mut self.incoming).await
     }
 
-    /// Resolves when the client has left, while it has little to say.
+    /// Resolves when the client has left.
     pub(super) async fn left(&mut self) {
         while self.incoming.len() < AHEAD_BYTES_MAX {
             if !matches!(self.fill().await, Ok(1..)) {
                 return;
             }
         }
-        std::future::pending().await
+        while !self.stream.has_hung_up() {
+            sleep(LOOK).await;
+        }
     }
 
     /// Puts a message behind those that wait to be sent.

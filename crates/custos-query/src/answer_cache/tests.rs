@@ -75,8 +75,12 @@ async fn no_answer_outlives_an_erasure_or_new_rows() {
     }
     let kept = |doors: &Doors| doors.executor.answers_kept();
     assert_eq!(kept(&doors), 1, "those of older states are gone");
+    population.0.store(5, Ordering::SeqCst);
+    doors.rows("SELECT 1 / (n - 99) AS q FROM people").await.unwrap_err();
+    assert_eq!(kept(&doors), 0, "as soon as anything is asked after a change");
     world.append(10).await;
-    assert_eq!(count(&doors.rows(PEOPLE).await.unwrap()), 12);
+    // Ten more, of accounts as before: five of them are erased.
+    assert_eq!(count(&doors.rows(PEOPLE).await.unwrap()), 10);
 }
 
 #[tokio::test]

@@ -71,3 +71,14 @@ async fn the_catalogue_shows_what_is_published_and_is_never_mixed_with_it() {
     let entries = world.entries().await;
     assert!(entries.iter().all(|entry| !entry.object.contains("pg_")), "{entries:?}");
 }
+
+#[tokio::test]
+async fn what_reads_no_table_is_held_to_the_same_limits() {
+    let world = World::with_rows(10).await;
+    let doors = world.doors(world.limits()).await;
+    for sql in ["select repeat('x', 2000000000)", "select lpad(relname, 2000000000) from pg_class"]
+    {
+        let refused = ask(&doors, sql).await;
+        assert!(matches!(refused, Err(QueryError::TooLarge)), "{sql}: {refused:?}");
+    }
+}

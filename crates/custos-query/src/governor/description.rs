@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::asked::Read;
 use super::{Governor, Lent, PUBLISHED, Planned, Schemas, Wanted};
 use crate::catalogue::{Catalogue, Shipped};
-use crate::{Description, QueryError, Question, Session, allow};
+use crate::{Description, QueryError, Question, Session, allow, compute};
 
 impl Governor {
     /// Tells what a statement takes and gives, without running it.
@@ -25,22 +25,31 @@ impl Governor {
     pub async fn describe(&self, question: &Question<'_>) -> Result<Description, QueryError> {
         let explained = self.admit(question)?;
         let lent = self.resources.statement(&question.principal.id).await?;
+        compute::aside(self.describe_with(explained, question, &lent), lent.computes_for()).await
+    }
+
+    async fn describe_with(
+        &self,
+        explained: Option<&str>,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<Description, QueryError> {
         if let Some(sql) = explained {
-            let planned = self.plan_explanation(sql, question, &lent)?;
+            let planned = self.plan_explanation(sql, question, lent)?;
             return described(&planned, Vec::new());
         }
         let Some(_) = question.session else {
-            let planned = self.plan(question, &lent).await?;
+            let planned = self.plan(question, lent).await?;
             let parameters = parameter_types(&planned.plan)?;
             return described(&planned, parameters);
         };
-        let types = self.types(question, &lent).await?;
+        let types = self.types(question, lent).await?;
         let typed = types.iter().map(|of| match of {
             DataType::Null => new_null_array(&DataType::Utf8, 1),
             of => new_null_array(of, 1),
         });
         let typed: Vec<ArrayRef> = typed.collect();
-        let planned = self.plan(&Question { parameters: &typed, ..*question }, &lent).await?;
+        let planned = self.plan(&Question { parameters: &typed, ..*question }, lent).await?;
         described(&planned, types)
     }
 

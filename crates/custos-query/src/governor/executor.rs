@@ -88,7 +88,8 @@ impl Executor {
         let this = Arc::clone(self);
         let tables = governed.planned.tables.join(" ");
         let span = tracing::info_span!("statement", purpose = %governed.purpose, tables);
-        self.running.start(|stopping| {
+        let account = Arc::clone(governed.lent.computes_for());
+        self.running.start(&account, |stopping| {
             let statement = async move {
                 let recorded = this.recorded(governed, &mut outlet, stopping);
                 let ended = this.tally.measure(recorded).await;

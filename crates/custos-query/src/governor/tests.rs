@@ -12,6 +12,8 @@ use custos_keys::{LocalKeyRing, MemorySecretStore, random_bytes};
 use custos_lake::{ColumnSpec, Lake, Layout, MemoryHeads, Storage, Table, TableSpec, vault};
 use custos_policy::{Dataset, DatasetColumn, MaintenanceJob, PolicyFiles};
 use custos_testkit::{FakeClock, workspace_root};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use roaring::RoaringBitmap;
 use tempfile::TempDir;
