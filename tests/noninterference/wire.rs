@@ -325,12 +325,14 @@ fn text_cells(row: &PgRow) -> Vec<Cell> {
     let cell = |at: usize| {
         let value = row.try_get_raw(at).unwrap();
         let is_float = value.type_info().name().starts_with("FLOAT");
+        let is_bool = value.type_info().name() == "BOOL";
         if value.is_null() {
             return Cell::Other("NULL".to_owned());
         }
         let text = value.as_str().unwrap();
         match text.parse() {
             Ok(float) if is_float => Cell::Float(float),
+            _ if is_bool => Cell::Other((text == "t").to_string()),
             _ => Cell::Other(text.to_owned()),
         }
     };

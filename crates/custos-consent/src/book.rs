@@ -1,22 +1,33 @@
 //! All consent events of a cell, and what they add up to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use custos_core::{Purpose, Rid, Timestamp};
 use roaring::RoaringBitmap;
 
+use crate::chunks::Chunks;
 use crate::ledger::Ledger;
 use crate::standing::Standing;
 use crate::{ConsentEvent, ConsentState};
 
 /// The consent of every subject for every purpose.
 ///
-/// A book is a set of events: applying one twice, or in another order, changes nothing.
+/// A book is a set of events: applying one twice, or in another order, changes nothing. A copy costs
+/// little, and shares what is not changed afterwards.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConsentBook {
-    /// In order of time, for each subject.
-    events: BTreeMap<Rid, Vec<ConsentEvent>>,
+    said: Chunks<Said>,
     ledgers: BTreeMap<Purpose, Ledger>,
+}
+
+/// What some subjects said.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Said {
+    /// In order of time, for each subject.
+    histories: BTreeMap<Rid, Vec<ConsentEvent>>,
+    /// When grants run out.
+    expiries: BTreeSet<Timestamp>,
 }
 
 impl ConsentBook {
@@ -34,8 +45,7 @@ impl ConsentBook {
         if event.rid.is_none() {
             return;
         }
-        let history = self.events.entry(event.rid).or_default();
-        let Err(place) = history.binary_search(&event) else {
+        let Err(place) = self.history(event.rid).binary_search(&event) else {
             return;
         };
         let said = Standing::of(&event);
@@ -46,7 +56,9 @@ impl ConsentBook {
                 self.ledgers.entry(event.purpose.clone()).or_default().join(event.rid, &said);
             }
         }
-        history.insert(place, event);
+        let chunk = self.said.change(event.rid);
+        chunk.expiries.extend(event.expires_at);
+        chunk.histories.entry(event.rid).or_default().insert(place, event);
     }
 
     /// What holds for a subject and a purpose at `now`.
@@ -60,12 +72,14 @@ impl ConsentBook {
 
     /// A subject's events in order of time.
     pub fn history(&self, rid: Rid) -> &[ConsentEvent] {
-        self.events.get(&rid).map_or(&[], Vec::as_slice)
+        let history = self.said.of(rid).and_then(|chunk| chunk.histories.get(&rid));
+        history.map_or(&[], Vec::as_slice)
     }
 
     /// The largest subject of whom anything is known, 0 if there is none.
     pub fn subject_max(&self) -> u32 {
-        self.events.last_key_value().map_or(0, |(rid, _)| rid.get())
+        let last = self.said.iter().next_back().and_then(|chunk| chunk.histories.last_key_value());
+        last.map_or(0, |(rid, _)| rid.get())
     }
 
     /// The next instant at which a grant for `purpose` runs out, unless an event comes first.
@@ -78,8 +92,9 @@ impl ConsentBook {
     /// The next instant at which any grant runs out. Nothing changes before it, for no purpose,
     /// unless an event comes first.
     pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
-        let events = self.events.values().flatten();
-        events.filter_map(|event| event.expires_at).filter(|expiry| *expiry > now).min()
+        let later = (Bound::Excluded(now), Bound::Unbounded);
+        let next = self.said.iter().filter_map(|chunk| chunk.expiries.range(later).next());
+        next.min().copied()
     }
 
     /// The ledgers whose events cover `purpose`.

@@ -6,6 +6,7 @@ use custos_core::{Rid, Timestamp};
 use roaring::RoaringBitmap;
 
 use crate::ConsentState;
+use crate::chunks::Chunks;
 use crate::standing::Standing;
 
 /// What the events of exactly one purpose add up to.
@@ -13,7 +14,7 @@ use crate::standing::Standing;
 /// The sets answer for the many subjects whom neither another purpose's events nor time concern.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Ledger {
-    standings: BTreeMap<Rid, Standing>,
+    standings: Chunks<BTreeMap<Rid, Standing>>,
     /// All subjects with a standing.
     pub(crate) subjects: RoaringBitmap,
     /// A grant that never runs out.
@@ -29,12 +30,12 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Where a subject stands, if anything was said.
     pub(crate) fn standing(&self, rid: Rid) -> Option<&Standing> {
-        self.standings.get(&rid)
+        self.standings.of(rid)?.get(&rid)
     }
 
     /// Adds what one event says.
     pub(crate) fn join(&mut self, rid: Rid, said: &Standing) {
-        let standing = self.standings.entry(rid).or_insert(Standing::ABSENT);
+        let standing = self.standings.change(rid).entry(rid).or_insert(Standing::ABSENT);
         standing.join(said);
         let runs_out = standing.runs_out();
         // Before anything runs out, so that the sets hold at every instant.

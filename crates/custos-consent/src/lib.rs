@@ -38,6 +38,7 @@
 
 mod ages;
 mod book;
+mod chunks;
 mod event;
 mod import;
 mod ledger;

@@ -20,8 +20,17 @@ use crate::mutants::{self, Mutant};
 pub struct Epochs {
     /// Consent events.
     pub consent: u64,
-    /// Tombstones.
+    /// Tombstones, and consent events that were forgotten for them.
     pub suppression: u64,
+}
+
+/// The consent of everybody, and how far it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Consents {
+    /// The events.
+    pub book: Arc<ConsentBook>,
+    /// The number of the last of them, 0 if there is none.
+    pub last: i64,
 }
 
 /// What the control store knows about subjects.
@@ -34,6 +43,14 @@ pub trait Population: std::fmt::Debug + Send + Sync {
 
     /// All consent events.
     async fn consents(&self) -> Result<ConsentBook, StoreError>;
+
+    /// All consent events, read as far as they are not `known`.
+    ///
+    /// They are known of a moment since which no event was taken away: the epoch of suppression,
+    /// read before this is asked, is that of then.
+    async fn consents_beyond(&self, _known: Option<&Consents>) -> Result<Consents, StoreError> {
+        Ok(Consents { book: Arc::new(self.consents().await?), last: 0 })
+    }
 
     /// All erased subjects.
     async fn tombstones(&self) -> Result<RoaringBitmap, StoreError>;
@@ -151,10 +168,6 @@ impl Visibility {
     /// Which one of this process it is; none has the number of another.
     pub(crate) const fn serial(&self) -> u64 {
         self.serial
-    }
-
-    pub(crate) fn consents(&self) -> Arc<ConsentBook> {
-        Arc::clone(&self.consents)
     }
 
     /// All subjects of the people whom these subjects belong to, in order.

@@ -1,7 +1,10 @@
 //! Consent events.
 
+use std::sync::Arc;
+
 use custos_consent::{ConsentBook, ConsentEvent};
 use custos_core::{Rid, StoreError, Timestamp};
+use custos_query::Consents;
 use futures::TryStreamExt;
 use roaring::RoaringBitmap;
 
@@ -76,17 +79,25 @@ impl Store {
         Ok((book, erased))
     }
 
-    pub(crate) async fn read_consents(&self) -> Result<ConsentBook, StoreError> {
+    /// The events behind those that are known. They are numbered in the order in which they are
+    /// committed, since all who write consents take turns.
+    pub(crate) async fn read_consents(&self, known: Consents) -> Result<Consents, StoreError> {
+        let Consents { mut book, mut last } = known;
+        let added = Arc::make_mut(&mut book);
         let mut rows = query(
-            "SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
-             FROM consent_event",
+            "SELECT seq, rid, purpose, status, at, expires_at, notice, channel, authority \
+             FROM consent_event WHERE seq > $1",
         )
-        .fetch::<ConsentRow>(self.readers());
-        let mut book = ConsentBook::default();
+        .bind(last)
+        .fetch::<NumberedRow>(self.readers());
         while let Some(row) = rows.try_next().await.map_err(failed("reading consents"))? {
-            book.apply(read_event(row)?);
+            let (seq, rid, purpose, status, at, expires_at, notice, channel, authority) = row;
+            last = last.max(seq);
+            added.apply(read_event((
+                rid, purpose, status, at, expires_at, notice, channel, authority,
+            ))?);
         }
-        Ok(book)
+        Ok(Consents { book, last })
     }
 }
 
@@ -104,6 +115,10 @@ type OfSubject = (
 
 /// Subject, purpose, status, time, expiry, notice, channel, authority.
 type ConsentRow = (i64, String, String, i64, Option<i64>, Option<String>, Option<String>, bool);
+
+/// The same behind its number.
+type NumberedRow =
+    (i64, i64, String, String, i64, Option<i64>, Option<String>, Option<String>, bool);
 
 fn read_event(row: ConsentRow) -> Result<ConsentEvent, StoreError> {
     let (rid, purpose, status, at, expires_at, notice, channel, authority) = row;

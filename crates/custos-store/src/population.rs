@@ -1,9 +1,11 @@
 //! What queries ask at every execution.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use custos_consent::ConsentBook;
 use custos_core::{Rid, StoreError};
-use custos_query::{Epochs, Population};
+use custos_query::{Consents, Epochs, Population};
 use roaring::RoaringBitmap;
 
 use crate::Store;
@@ -23,7 +25,11 @@ impl Population for Store {
     }
 
     async fn consents(&self) -> Result<ConsentBook, StoreError> {
-        self.read_consents().await
+        Ok(Arc::unwrap_or_clone(self.read_consents(Consents::default()).await?.book))
+    }
+
+    async fn consents_beyond(&self, known: Option<&Consents>) -> Result<Consents, StoreError> {
+        self.read_consents(known.cloned().unwrap_or_default()).await
     }
 
     async fn of_subjects(

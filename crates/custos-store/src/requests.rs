@@ -103,6 +103,8 @@ impl RequestStore for Store {
         .await
         .map_err(failed(operation))?;
         if deleted > 0 {
+            // Whoever reads no more than what was added would not see that something is gone.
+            epoch::raise(&mut transaction, EpochName::Suppression).await?;
             epoch::raise(&mut transaction, EpochName::Consent).await?;
         }
         transaction.commit().await.map_err(failed(operation))?;

@@ -235,3 +235,6 @@ impl<S: Stream> Wire<S> {
 fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "malformed message")
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use crate::answer_cache::{AnswerCache, Grounds, TablesRead};
 use crate::catalogue::Reads;
 use crate::interrupt::Over;
 use crate::limits::Meter;
-use crate::population::{Epochs, Population, Visibility};
+use crate::population::{Consents, Epochs, Population, Visibility};
 use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
 use crate::{QueryError, Tally, allow};
@@ -37,11 +37,18 @@ pub struct Executor {
     policy: Arc<PolicySet>,
     audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
-    current: Mutex<Option<Arc<Visibility>>>,
+    current: Mutex<Option<Current>>,
     people: tokio::sync::Mutex<Option<People>>,
     running: Running,
     tally: Tally,
     answers: OnceLock<Arc<AnswerCache>>,
+}
+
+/// The last state of consent that was read.
+#[derive(Debug, Clone)]
+struct Current {
+    visibility: Arc<Visibility>,
+    consents: Consents,
 }
 
 /// Who is whom, and when it was last seen to be so.
@@ -325,19 +332,24 @@ impl Executor {
         let (version, persons) = self.persons(Duration::ZERO).await?;
         let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = &known
-            && known.is_current(epochs, version, now)
+            && known.visibility.is_current(epochs, version, now)
         {
-            return Ok(Arc::clone(known));
+            return Ok(Arc::clone(&known.visibility));
         }
-        let consents = match &known {
-            Some(known) if known.epochs.consent == epochs.consent => known.consents(),
-            _ => Arc::new(self.population.consents().await?),
+        let consents = match known {
+            Some(known) if known.visibility.epochs.consent == epochs.consent => known.consents,
+            Some(known) if known.visibility.epochs.suppression == epochs.suppression => {
+                self.population.consents_beyond(Some(&known.consents)).await?
+            }
+            _ => self.population.consents_beyond(None).await?,
         };
         let tombstones = self.population.tombstones().await?;
-        let fresh =
-            Arc::new(Visibility::new(epochs, (version, persons), consents, tombstones, now));
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&fresh));
-        Ok(fresh)
+        let book = Arc::clone(&consents.book);
+        let visibility =
+            Arc::new(Visibility::new(epochs, (version, persons), book, tombstones, now));
+        let fresh = Current { visibility: Arc::clone(&visibility), consents };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        Ok(visibility)
     }
 
     /// The same of the people of these subjects alone, read anew each time. Who is whom is as of

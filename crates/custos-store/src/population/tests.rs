@@ -1,5 +1,6 @@
 use custos_consent::{ConsentEvent, ConsentStatus};
 use custos_core::Timestamp;
+use custos_erasure::RequestStore;
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
@@ -63,6 +64,31 @@ fn the_store_holds_the_same_book_as_memory_does(new_home: fn() -> Home) {
     });
 }
 
+/// Somebody reads what was added only, unless something was forgotten, whose number the next event
+/// may have.
+fn whoever_follows_the_store_knows_what_it_holds(new_home: fn() -> Home) {
+    let steps = prop::collection::vec((prop::collection::vec(event(), 0..4), 0..4_u32), 1..8);
+    proptest!(ProptestConfig::with_cases(24), |(steps in steps)| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let home = new_home();
+            let store = home.create().await;
+            let mut known: Option<(Epochs, Consents)> = None;
+            for (events, forgotten) in &steps {
+                store.add_consents(events).await.unwrap();
+                store.forget_consents(&[Rid::new(*forgotten)]).await.unwrap();
+                store.add_consents(&events[..events.len().min(1)]).await.unwrap();
+                let epochs = store.epochs().await.unwrap();
+                let grew = known.as_ref().filter(|(of, _)| of.suppression == epochs.suppression);
+                let followed = grew.map(|(_, consents)| consents);
+                let consents = store.consents_beyond(followed).await.unwrap();
+                assert_eq!(*consents.book, store.consents().await.unwrap());
+                known = Some((epochs, consents));
+            }
+        });
+    });
+}
+
 async fn processes_that_import_the_same_consents_store_them_once(home: Home) {
     let stores = [home.create().await, home.open().await];
     let events: Vec<ConsentEvent> = (1..40)
@@ -93,4 +119,5 @@ on_both! {
 
 properties_on_both! {
     the_store_holds_the_same_book_as_memory_does,
+    whoever_follows_the_store_knows_what_it_holds,
 }

@@ -117,7 +117,7 @@ fn load(report: &Report, shop: &Shop, folder: &Path, people: usize) -> Result<()
         }
         writeln!(
             crm,
-            "C{person:07},Customer {person},c{person}@example.com,+86138{person:08},city{},CN,,{},gold,2026-02-01 10:00:00",
+            "C{person:07},Customer {person},c{person}@example.com,+86138{person:08},city{},CN,,{},gold,2026-02-01T10:00:00+08:00",
             mixed % 300,
             1950 + mixed % 50,
         )?;
@@ -140,7 +140,8 @@ fn load(report: &Report, shop: &Shop, folder: &Path, people: usize) -> Result<()
     for (source, file) in sources {
         let contract = workspace_root().join(format!("policies/contracts/{source}.yaml"));
         report.note(&format!("loading {source}"))?;
-        shop.run(&["ingest", "--contract", text(&contract)?, "--json", text(file)?])?;
+        let read = shop.run(&["ingest", "--contract", text(&contract)?, "--json", text(file)?])?;
+        ensure!(read["quarantined"] == 0, "rows of {source} are in quarantine: {read}");
         std::fs::remove_file(file)?;
     }
     report.note("resolving")?;

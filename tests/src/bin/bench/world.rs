@@ -12,13 +12,38 @@ use custos_lake::{FileEntry, Lake, Storage, Table, TableSpec, vault};
 use custos_policy::{
     Dataset, DatasetColumn, MaintenanceGrant, MaintenanceJob, PolicyFiles, PolicySet, Principal,
 };
-use custos_query::{Catalog, Executor, GovernedSource, Governor, Limits, Population, View};
+use custos_query::{
+    Catalog, Executor, Governed, GovernedSource, Governor, Limits, Population, View,
+};
 use custos_store::Store;
 use custos_testkit::{FakeClock, workspace_root};
+use datafusion::logical_expr::LogicalPlan;
 use futures::TryStreamExt;
 
-/// The purpose for which everybody is visible.
-const PURPOSE: &str = "legal_claims";
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asker {
+    /// An officer, for a purpose for which everybody is visible.
+    Officer,
+    /// An analyst, who sees those who consent, and addresses as their category is shown to analysts.
+    Analyst { addresses: &'static str },
+}
+
+impl Asker {
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Officer => "officer",
+            Self::Analyst { .. } => "analyst",
+        }
+    }
+
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Officer => "legal_claims",
+            Self::Analyst { .. } => "analytics",
+        }
+    }
+}
 
 /// 2026-06-01, after all events.
 const NOW: i64 = 1_780_272_000_000_000;
@@ -39,6 +64,7 @@ pub(crate) struct World {
 pub(crate) struct Engine {
     governor: Governor,
     executor: Arc<Executor>,
+    asker: Asker,
 }
 
 impl World {
@@ -90,6 +116,17 @@ impl World {
         spec: &Arc<TableSpec>,
         population: Arc<dyn Population>,
     ) -> Result<Engine> {
+        self.engine_of(lake, spec, population, Asker::Officer).await
+    }
+
+    /// The same for another asker.
+    pub(crate) async fn engine_of(
+        &self,
+        lake: &Lake,
+        spec: &Arc<TableSpec>,
+        population: Arc<dyn Population>,
+        asker: Asker,
+    ) -> Result<Engine> {
         let table = lake.table(Arc::clone(spec)).await?;
         let names: Vec<&str> = spec.columns().iter().skip(1).map(|one| one.name.as_str()).collect();
         let view = View {
@@ -98,7 +135,7 @@ impl World {
             tables: vec![spec.name().clone()],
         };
         let mut catalog = Catalog::default();
-        let source = Arc::new(GovernedSource::new(dataset(spec)?, table));
+        let source = Arc::new(GovernedSource::new(dataset(spec, asker)?, table));
         catalog.sources.insert(spec.name().clone(), source);
         catalog.views.insert("events".to_owned(), view);
         let clock = || Arc::<FakeClock>::clone(&self.clock);
@@ -109,16 +146,21 @@ impl World {
         let persons = lake.table(Arc::new(vault::persons_spec()?)).await?;
         let (policy, audit) = (Arc::clone(&self.policy), Arc::clone(&self.audit));
         let executor = Executor::new(population, persons, policy, audit, clock());
-        Ok(Engine { governor, executor: Arc::new(executor) })
+        Ok(Engine { governor, executor: Arc::new(executor), asker })
     }
 }
 
 impl Engine {
-    /// Asks as an officer, and returns the rows.
+    /// Asks, and returns the rows.
     pub(crate) async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        let officer = Principal::new("officer".parse()?, vec!["officer".to_owned()]);
-        let governed = self.governor.govern(sql, &officer, &PURPOSE.parse()?).await?;
-        Ok(self.executor.run(governed).await?.try_collect().await?)
+        Ok(self.executor.run(self.plan(sql).await?).await?.try_collect().await?)
+    }
+
+    /// Plans what could be asked.
+    pub(crate) async fn plan(&self, sql: &str) -> Result<Governed<LogicalPlan>> {
+        let role = self.asker.role();
+        let principal = Principal::new(role.parse()?, vec![role.to_owned()]);
+        Ok(self.governor.govern(sql, &principal, &self.asker.purpose().parse()?).await?)
     }
 }
 
@@ -134,10 +176,14 @@ fn lake(
 }
 
 /// What the policy is told of a table.
-fn dataset(spec: &TableSpec) -> Result<Dataset> {
+fn dataset(spec: &TableSpec, asker: Asker) -> Result<Dataset> {
+    let addresses = match asker {
+        Asker::Officer => "user.contact.email",
+        Asker::Analyst { addresses } => addresses,
+    };
     let columns = spec.columns().iter().skip(1).map(|column| {
         let category = match column.class {
-            KeyClass::Identifier => "user.contact.email",
+            KeyClass::Identifier => addresses,
             KeyClass::Content => "user.content",
             _ => "user.behavior",
         };
@@ -147,7 +193,7 @@ fn dataset(spec: &TableSpec) -> Result<Dataset> {
     Ok(Dataset {
         table: spec.name().clone(),
         columns: columns.collect::<Result<_>>()?,
-        purposes: vec![PURPOSE.parse()?],
+        purposes: vec![asker.purpose().parse()?],
         unattributed_visible: false,
         jurisdiction: "de".to_owned(),
         event_time: Some("event_time".to_owned()),

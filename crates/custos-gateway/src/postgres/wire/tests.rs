@@ -1,0 +1,141 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tokio::io::DuplexStream;
+use tokio::runtime::Builder;
+
+use super::*;
+
+impl Stream for DuplexStream {
+    fn has_hung_up(&self) -> bool {
+        false
+    }
+}
+
+/// Bodies that are whole, of each type that clients send, and of first messages.
+const BODIES: [(u8, &[u8]); 14] = [
+    (b'Q', b"SELECT 1\0"),
+    (b'P', b"s\0SELECT $1\0\0\x01\0\0\0\x17"),
+    (b'B', b"p\0s\0\0\x01\0\x01\0\x02\0\0\0\x02ab\xff\xff\xff\xff\0\x01\0\0"),
+    (b'D', b"Ss\0"),
+    (b'C', b"Pp\0"),
+    (b'E', b"p\0\0\0\0\0"),
+    (b'H', b""),
+    (b'S', b""),
+    (b'X', b""),
+    (b'd', b"\xff\0any"),
+    (b'c', b""),
+    (b'f', b"why\0"),
+    (b'p', b"SCRAM-SHA-256\0\0\0\0\x07n,,n=,r"),
+    (b'F', b"\0\0\0\x01\0\0\0\0\0\0\0\0"),
+];
+
+/// First messages: a start, and what asks for encryption or for an end.
+const FIRST: [&[u8]; 4] = [
+    b"\0\x03\0\0user\0ana\0database\0analytics\0\0",
+    b"\x04\xd2\x16\x2f",
+    b"\x04\xd2\x16\x30",
+    b"\x04\xd2\x16\x2e\0\0\0\x07\0\0\0\x09",
+];
+
+/// Bytes of which some were exchanged, cut off or added.
+fn spoilt(bytes: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
+    let edits = vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    (Just(bytes), edits, any::<prop::sample::Index>(), 0..4_u8, vec(any::<u8>(), 0..9)).prop_map(
+        |(mut bytes, edits, at, way, more)| {
+            for (at, byte) in edits {
+                if !bytes.is_empty() {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+            }
+            match way {
+                0 => bytes.truncate(at.index(bytes.len() + 1)),
+                1 => bytes.extend(more),
+                _ => {}
+            }
+            bytes
+        },
+    )
+}
+
+fn with_length(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len() + 4).unwrap();
+    [&length.to_be_bytes(), bytes].concat()
+}
+
+/// Messages whose lengths are true mostly, so that what reads them comes past that.
+fn messages() -> impl Strategy<Value = Vec<u8>> {
+    let whole = prop::sample::select(BODIES.to_vec())
+        .prop_flat_map(|(kind, body)| (Just(kind), spoilt(body.to_vec())));
+    let any_kind = (any::<u8>(), vec(any::<u8>(), 0..40));
+    let one = prop_oneof![6 => whole, 2 => any_kind];
+    let one = one.prop_map(|(kind, body)| [&[kind][..], &with_length(&body)].concat());
+    let spoilt = one.clone().prop_flat_map(spoilt);
+    vec(prop_oneof![5 => one, 1 => spoilt], 1..6).prop_map(|messages| messages.concat())
+}
+
+/// Reads all messages of these bytes, until there are none or the client is turned away.
+fn read(bytes: &[u8], is_first: bool) -> usize {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(bytes.len().max(1));
+        client.write_all(bytes).await.unwrap();
+        drop(client);
+        let mut wire = Wire::new(server);
+        let mut count = 0;
+        if is_first {
+            return usize::from(matches!(wire.first().await, Ok(Some(_))));
+        }
+        wire.trust(ProtocolVersion::PROTOCOL3_0);
+        while let Ok(Some(_)) = wire.next().await {
+            count += 1;
+        }
+        count
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn no_message_makes_the_decoder_panic(bytes in messages()) {
+        read(&bytes, false);
+    }
+
+    #[test]
+    fn no_first_message_makes_the_decoder_panic(
+        bytes in prop::sample::select(FIRST.to_vec()).prop_flat_map(|body| spoilt(body.to_vec())),
+    ) {
+        read(&with_length(&bytes), true);
+        read(&bytes, true);
+    }
+}
+
+#[test]
+fn messages_that_are_whole_are_read() {
+    for (kind, body) in BODIES {
+        let message = [&[kind][..], &with_length(body)].concat();
+        let is_read = !matches!(kind, b'F');
+        assert_eq!(read(&message, false), usize::from(is_read), "{}", char::from(kind));
+    }
+    for body in FIRST {
+        assert_eq!(read(&with_length(body), true), 1, "{body:?}");
+    }
+}
+
+#[test]
+fn the_room_for_a_long_message_is_as_large_as_that() {
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let length = 8_u32 << 20;
+        let sent = [&b"Q"[..], &length.to_be_bytes(), &[b'x'; 500_000]].concat();
+        client.write_all(&sent).await.unwrap();
+        let mut wire = Wire::new(server);
+        wire.trust(ProtocolVersion::PROTOCOL3_0);
+        let waited = timeout(Duration::from_millis(50), wire.next()).await;
+        assert!(waited.is_err());
+        assert!(wire.incoming.capacity() < (9 << 20), "{}", wire.incoming.capacity());
+        assert!(wire.incoming.capacity() >= (8 << 20), "{}", wire.incoming.capacity());
+    });
+}
