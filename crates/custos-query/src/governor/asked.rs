@@ -51,7 +51,11 @@ impl Read {
     /// Reads a statement in the dialect of the connection that it came by.
     pub(super) fn of(question: &Question<'_>, state: &SessionState) -> Result<Self, QueryError> {
         if question.session.is_none() {
-            let asked = read(state, question.sql)?;
+            let mut asked = read(state, question.sql)?;
+            let (Asked::Rows(statement) | Asked::Plan(statement)) = &mut asked;
+            if let Statement::Statement(statement) = statement {
+                parameters::number_marks(statement);
+            }
             return Ok(Self {
                 asked,
                 reads: Reads::Published,

@@ -52,6 +52,30 @@ impl VisitorMut for Limits {
     }
 }
 
+/// Numbers the parameters of a statement that say no number (`?`, as clients of ADBC and JDBC write
+/// them), in the order in which they stand there.
+pub(super) fn number_marks(statement: &mut Statement) {
+    let is_mark = |value: &ast::ValueWithSpan| matches!(&value.value, Value::Placeholder(text) if text == "?");
+    let mut places = BTreeSet::new();
+    let _never: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
+        if let Expr::Value(value) = expr
+            && is_mark(value)
+        {
+            places.insert(value.span.start);
+        }
+        ControlFlow::Continue(())
+    });
+    let _never: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
+        if let Expr::Value(value) = expr
+            && is_mark(value)
+        {
+            let number = places.range(..=value.span.start).count();
+            value.value = Value::Placeholder(format!("${number}"));
+        }
+        ControlFlow::Continue(())
+    });
+}
+
 /// Puts a comparison with one value in the place of each with all of an array that is a parameter,
 /// from which the engine does not tell what type it has. Returns the numbers of those parameters,
 /// from 1.
@@ -131,4 +155,29 @@ fn sql_type(of: &DataType) -> Option<SqlType> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::GenericDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn marks_are_numbered_as_they_stand() {
+        for (sql, numbered) in [
+            ("SELECT ? WHERE a = ? LIMIT ?", "SELECT $1 WHERE a = $2 LIMIT $3"),
+            (
+                "WITH a AS (SELECT ?)\nSELECT CASE WHEN ? THEN '?' ELSE ? END FROM a\nORDER BY ?",
+                "WITH a AS (SELECT $1) SELECT CASE WHEN $2 THEN '?' ELSE $3 END FROM a ORDER BY $4",
+            ),
+            ("SELECT a BETWEEN ? AND ?, f(?)", "SELECT a BETWEEN $1 AND $2, f($3)"),
+            ("SELECT $2, $1", "SELECT $2, $1"),
+        ] {
+            let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+            number_marks(&mut statement);
+            assert_eq!(statement.to_string(), numbered);
+        }
+    }
 }
