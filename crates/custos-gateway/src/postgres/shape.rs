@@ -101,7 +101,7 @@ impl Rest<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     /// Bodies that are whole, one of each type that has any.
-    const WHOLE: [(u8, &[u8]); 9] = [
+    pub(in super::super) const WHOLE: [(u8, &[u8]); 9] = [
         (b'Q', b"SELECT 1\0"),
         (b'P', b"s\0SELECT $1\0\0\x01\0\0\0\x17"),
         (b'B', b"p\0s\0\0\x01\0\x01\0\x02\0\0\0\x02ab\xff\xff\xff\xff\0\x01\0\0"),

@@ -53,18 +53,22 @@ impl VisitorMut for Limits {
 }
 
 /// Numbers the parameters of a statement that say no number (`?`, as clients of ADBC and JDBC write
-/// them), in the order in which they stand there.
+/// them), in the order in which they stand there. Beside others that say one they are left as they
+/// are, which is refused: two could mean the same value.
 pub(super) fn number_marks(statement: &mut Statement) {
     let is_mark = |value: &ast::ValueWithSpan| matches!(&value.value, Value::Placeholder(text) if text == "?");
     let mut places = BTreeSet::new();
-    let _never: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
+    let mixed = visit_expressions_mut(statement, |expr| {
         if let Expr::Value(value) = expr
             && is_mark(value)
         {
             places.insert(value.span.start);
         }
-        ControlFlow::Continue(())
+        if number(expr).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    if mixed.is_break() {
+        return;
+    }
     let _never: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
         if let Expr::Value(value) = expr
             && is_mark(value)
@@ -174,6 +178,7 @@ mod tests {
             ),
             ("SELECT a BETWEEN ? AND ?, f(?)", "SELECT a BETWEEN $1 AND $2, f($3)"),
             ("SELECT $2, $1", "SELECT $2, $1"),
+            ("SELECT ?, $1", "SELECT ?, $1"),
         ] {
             let mut statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
             number_marks(&mut statement);
