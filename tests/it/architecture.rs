@@ -33,7 +33,7 @@ fn crate_edges_are_the_declared_ones() {
         custos-lake -> custos-core, custos-policy, custos-keys
         custos-query -> custos-core, custos-consent, custos-policy, custos-keys, custos-audit, custos-lake
         custos-models -> custos-core
-        custos-ingest -> custos-core, custos-policy, custos-identity, custos-keys, custos-audit, custos-lake
+        custos-ingest -> custos-core, custos-consent, custos-policy, custos-identity, custos-keys, custos-audit, custos-lake
         custos-erasure -> custos-core, custos-policy, custos-identity, custos-keys, custos-audit, custos-lake, custos-ingest
         custos-store -> custos-core, custos-consent, custos-keys, custos-audit, custos-lake, custos-query, custos-ingest, custos-erasure
         custos-gateway -> custos-core, custos-policy, custos-audit, custos-query, custos-erasure

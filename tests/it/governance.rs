@@ -157,3 +157,65 @@ fn what_a_browser_refuses_counts_at_once() {
         .fails(3, &["`no.such` is not a purpose"]);
     custos.healthy();
 }
+
+const MEMBERS: &str = r#"
+apiVersion: v3.0.2
+kind: DataContract
+id: members
+version: 1.0.0
+status: active
+customProperties:
+  - property: custos
+    value:
+      format: {type: csv, delimiter: ",", encoding: utf-8, header: true}
+      write_mode: upsert
+      record_key: [member_no]
+      version_column: updated_at
+      event_time: none
+      birth: born
+      purposes: [analytics]
+      jurisdiction: {default: cn}
+schema:
+  - name: members
+    properties:
+      - {name: member_no, logicalType: string, required: true, customProperties: [{property: custos, value: {kind: identifier, type: customer_id, scope: pos, assurance: verified}}]}
+      - {name: born, logicalType: date, customProperties: [{property: custos, value: {kind: attribute, category: user.demographic.age_range}}]}
+      - {name: updated_at, logicalType: timestamp, required: true, customProperties: [{property: custos, value: {category: user.account}}]}
+"#;
+
+#[test]
+fn a_child_is_shown_once_a_guardian_agreed() {
+    const ANA: &str = "customer_id@pos:M-ANA";
+    let custos = Custos::shop();
+    let contract = custos.file("members.yaml", MEMBERS);
+    let load = |rows: &str| {
+        let file = custos.file("members.csv", format!("member_no,born,updated_at\n{rows}"));
+        custos.ingest(&contract, &file).ok();
+        custos.run(&["resolve"]).ok();
+    };
+    let why = || {
+        let explain = ["policy", "explain", "--purpose", "analytics", "--person", ANA, "--json"];
+        let run = custos.run(&explain).ok().last();
+        let sources = run["sources"].as_array().expect("sources").clone();
+        let orders = sources.iter().find(|it| it["source"] == "landing.pos_orders");
+        orders.expect("orders")["why"].as_str().expect("a reason").to_owned()
+    };
+    let seen = || ids(&custos, "analyst", "analytics");
+
+    // A guardian consents below fourteen in China, which who is yet to be born is for long.
+    load("M-ANA,2999-01-01,2026-01-01T00:00:00Z\nM-BO,1986-01-01,2026-01-01T00:00:00Z\n");
+    assert_eq!(seen(), ["o3"]);
+    assert!(why().contains("too young"), "{}", why());
+
+    custos
+        .consents(&["customer_id,M-ANA,guardian.analytics,given,2026-06-01T00:00:00Z,v1,web,pos"]);
+    assert_eq!(seen(), ["o1", "o2", "o3"]);
+    custos.consents(&["customer_id,M-ANA,guardian,withdrawn,2026-06-02T00:00:00Z,v1,web,pos"]);
+    assert_eq!(seen(), ["o3"]);
+
+    // The CRM had the year wrong: her own word counts, and her guardians' does not any more.
+    load("M-ANA,1999-01-01,2026-02-01T00:00:00Z\n");
+    assert_eq!(seen(), ["o1", "o2", "o3"]);
+
+    custos.healthy();
+}

@@ -78,12 +78,18 @@ pub(crate) enum Standing {
     NeverAsked,
     Withdrew,
     Erased,
+    /// A child who agreed to both, whose guardians were not asked.
+    Child,
+    /// A child whose guardians agreed to both.
+    GuardedChild,
 }
 
 impl Standing {
     /// Subjects of all kinds lie side by side, so that no range of them is visible alone.
     pub(crate) const fn of(rid: u32) -> Self {
         match rid % 8 {
+            4 if rid % 16 == 12 => Self::Child,
+            7 if rid % 16 == 15 => Self::GuardedChild,
             2 => Self::AgreedToAnalytics,
             3 => Self::AgreedToMarketing,
             4 => Self::NeverAsked,
@@ -96,7 +102,7 @@ impl Standing {
     pub(crate) const fn shows(self, asker: Asker) -> bool {
         match (self, asker) {
             (Self::Erased, _) => false,
-            (Self::AgreedToBoth, _) | (_, Asker::Officer) => true,
+            (Self::AgreedToBoth | Self::GuardedChild, _) | (_, Asker::Officer) => true,
             (Self::AgreedToAnalytics, Asker::Analyst | Asker::Improver) => true,
             (Self::AgreedToMarketing, Asker::Marketer) => true,
             _ => false,
@@ -105,10 +111,10 @@ impl Standing {
 
     const fn mark(self) -> &'static str {
         match self {
-            Self::AgreedToBoth => "",
+            Self::AgreedToBoth | Self::GuardedChild => "",
             Self::AgreedToAnalytics => ANALYTICS,
             Self::AgreedToMarketing => MARKETING,
-            Self::NeverAsked | Self::Withdrew => NOBODY,
+            Self::NeverAsked | Self::Withdrew | Self::Child => NOBODY,
             Self::Erased => ERASED,
         }
     }

@@ -11,8 +11,9 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, TimeUnit};
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use custos_audit::{AuditLog, MemoryAuditStore};
-use custos_consent::{ConsentBook, ConsentEvent, ConsentStatus};
+use custos_consent::{AgeRecord, ConsentBook, ConsentEvent, ConsentStatus};
 use custos_core::{
     BatchId, Clock, ColumnKind, KeyClass, PersonMap, Purpose, Rid, StoreError, Timestamp,
 };
@@ -47,7 +48,7 @@ pub(crate) struct People {
 impl Population for People {
     async fn epochs(&self) -> Result<Epochs, StoreError> {
         let epoch = u64::from(self.changed.load(Ordering::SeqCst));
-        Ok(Epochs { consent: epoch, suppression: epoch })
+        Ok(Epochs { consent: epoch, suppression: epoch, ..Epochs::default() })
     }
 
     async fn consents(&self) -> Result<ConsentBook, StoreError> {
@@ -60,6 +61,17 @@ impl Population for People {
         let changed = self.changed.load(Ordering::SeqCst);
         let erased = |rid: &u32| changed && Standing::of(*rid) == Standing::Erased;
         Ok((1..=SUBJECTS).filter(erased).collect())
+    }
+
+    async fn ages(&self) -> Result<Vec<AgeRecord>, StoreError> {
+        let is_child =
+            |rid: &u32| matches!(Standing::of(*rid), Standing::Child | Standing::GuardedChild);
+        let record = |rid| AgeRecord {
+            rid: Rid::new(rid),
+            born: NaiveDate::from_ymd_opt(2015, 1, 1),
+            jurisdiction: None,
+        };
+        Ok((1..=SUBJECTS).filter(is_child).map(record).collect())
     }
 }
 
@@ -84,7 +96,12 @@ fn events(rid: u32, changed: bool) -> Vec<ConsentEvent> {
     };
     let separate = event("separate.sensitive_data.analytics", ConsentStatus::Given, 1);
     let mut events = match Standing::of(rid) {
-        Standing::AgreedToBoth | Standing::Erased => both(ConsentStatus::Given, 1),
+        Standing::AgreedToBoth | Standing::Erased | Standing::Child => {
+            both(ConsentStatus::Given, 1)
+        }
+        Standing::GuardedChild => ["analytics", "functional", "marketing"]
+            .map(|purpose| event(&format!("guardian.{purpose}"), ConsentStatus::Given, 1))
+            .into(),
         Standing::AgreedToAnalytics => insight(ConsentStatus::Given, 1),
         Standing::AgreedToMarketing => vec![event("marketing", ConsentStatus::Given, 1)],
         Standing::NeverAsked => Vec::new(),

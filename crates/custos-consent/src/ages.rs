@@ -43,6 +43,18 @@ pub enum UnknownAge {
 #[serde(transparent)]
 pub struct AgeRules(BTreeMap<String, AgeLimits>);
 
+impl FromIterator<(String, AgeLimits)> for AgeRules {
+    /// Of several limits in one jurisdiction the strictest hold.
+    fn from_iter<I: IntoIterator<Item = (String, AgeLimits)>>(limits: I) -> Self {
+        let mut rules = BTreeMap::<String, AgeLimits>::new();
+        for (jurisdiction, limits) in limits {
+            let known = rules.entry(jurisdiction).or_insert(limits);
+            *known = known.stricter(limits);
+        }
+        Self(rules)
+    }
+}
+
 impl AgeRules {
     /// The limits in a jurisdiction; in one that is not known, the strictest of all.
     pub fn limits(&self, jurisdiction: Option<&str>) -> AgeLimits {
@@ -56,7 +68,13 @@ const MAJORITY: AgeLimits =
     AgeLimits { guardian_below: 18, grant_below: 18, unknown_age: UnknownAge::Minor };
 
 impl AgeLimits {
-    fn stricter(self, other: Self) -> Self {
+    /// Of a law that says nothing about the young.
+    pub const NONE: Self =
+        Self { guardian_below: 0, grant_below: 0, unknown_age: UnknownAge::Adult };
+
+    /// Both.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
         Self {
             guardian_below: self.guardian_below.max(other.guardian_below),
             grant_below: self.grant_below.max(other.grant_below),
@@ -65,11 +83,23 @@ impl AgeLimits {
     }
 }
 
+/// What a source knows of a subject's age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgeRecord {
+    /// Whose age it is.
+    pub rid: Rid,
+    /// The day of birth. Where only the year or month is known, the last day of it is the
+    /// strictest.
+    pub born: Option<NaiveDate>,
+    /// Whose laws protect the subject.
+    pub jurisdiction: Option<String>,
+}
+
 /// How old the subjects of a cell are, as far as consent is concerned.
 ///
 /// A person counts as young if any subject of theirs is known to be; as old enough if some is
 /// known to be and none as young; and otherwise as what is presumed of their subjects, which is
-/// young if it differs. Of a subject that was never inserted, youth is presumed.
+/// young if it differs. A subject of whom there is no record is of unknown age and jurisdiction.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ages {
     guardian: Limit,
@@ -83,17 +113,31 @@ pub(crate) struct Limit {
     /// All of the above.
     known: RoaringBitmap,
     /// Of unknown age and taken for adults, or under a law without this limit.
-    presumed: RoaringBitmap,
+    presumed_old: RoaringBitmap,
+    /// Of unknown age and taken for minors.
+    presumed_young: RoaringBitmap,
+    /// Whether those of whom there is no record are taken for adults.
+    others_are_old: bool,
 }
 
 impl Ages {
-    /// Adds a subject, born on a day if that is known, under these limits.
-    ///
-    /// Where only the year or month is known, the last day of it is the strictest.
+    /// What these records say under these rules.
+    pub fn new(records: &[AgeRecord], rules: &AgeRules) -> Self {
+        let others = rules.limits(None);
+        let mut ages = Self::default();
+        ages.guardian.others_are_old = others.spares_unknown(others.guardian_below);
+        ages.grant.others_are_old = others.spares_unknown(others.grant_below);
+        for record in records {
+            let limits = rules.limits(record.jurisdiction.as_deref());
+            ages.insert(record.rid, record.born, limits);
+        }
+        ages
+    }
+
+    /// Adds a subject that is not there yet, born on a day if that is known, under these limits.
     pub fn insert(&mut self, rid: Rid, born: Option<NaiveDate>, limits: AgeLimits) {
-        let is_adult = limits.unknown_age == UnknownAge::Adult;
-        self.guardian.insert(rid, born, limits.guardian_below, is_adult);
-        self.grant.insert(rid, born, limits.grant_below, is_adult);
+        self.guardian.insert(rid, born, limits, limits.guardian_below);
+        self.grant.insert(rid, born, limits, limits.grant_below);
     }
 
     /// The next instant at which somebody reaches an age that counts.
@@ -114,19 +158,26 @@ impl Ages {
     }
 }
 
+impl AgeLimits {
+    /// Whether somebody of unknown age counts as above one of these limits.
+    const fn spares_unknown(self, years: u8) -> bool {
+        years == 0 || matches!(self.unknown_age, UnknownAge::Adult)
+    }
+}
+
 impl Limit {
-    fn insert(&mut self, rid: Rid, born: Option<NaiveDate>, years: u8, is_adult: bool) {
+    fn insert(&mut self, rid: Rid, born: Option<NaiveDate>, limits: AgeLimits, years: u8) {
+        let rid = rid.get();
         match born {
-            _ if years == 0 => {
-                self.presumed.insert(rid.get());
+            Some(born) if years > 0 => {
+                self.known.insert(rid);
+                self.reached_at.entry(reaches(born, years)).or_default().insert(rid);
             }
-            None if is_adult => {
-                self.presumed.insert(rid.get());
+            _ if limits.spares_unknown(years) => {
+                self.presumed_old.insert(rid);
             }
-            None => {}
-            Some(born) => {
-                self.known.insert(rid.get());
-                self.reached_at.entry(reaches(born, years)).or_default().insert(rid.get());
+            _ => {
+                self.presumed_young.insert(rid);
             }
         }
     }
@@ -143,7 +194,10 @@ impl Limit {
             young |= subjects;
         }
         let mut below = persons_of(&young, persons);
-        let untold = everyone - &self.known - &self.presumed;
+        let untold = match self.others_are_old {
+            true => everyone & &self.presumed_young,
+            false => everyone - &self.known - &self.presumed_old,
+        };
         if !untold.is_empty() {
             let old = persons_of(&(&self.known - &young), persons);
             below |= persons_of(&untold, persons) - old;
@@ -204,32 +258,45 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_person_goes_before_what_is_presumed() {
-        const MINOR: AgeLimits =
-            AgeLimits { guardian_below: 14, grant_below: 0, unknown_age: UnknownAge::Minor };
-        const ADULT: AgeLimits = AgeLimits { unknown_age: UnknownAge::Adult, ..MINOR };
+        let rules: AgeRules = serde_json::from_value(serde_json::json!({
+            "minor": {"guardian_below": 14},
+            "adult": {"guardian_below": 14, "unknown_age": "adult"},
+        }))
+        .unwrap();
         let (old, young) = (Some(day("1990-01-01")), Some(day("2020-01-01")));
         let subjects = [
-            (old, MINOR),
-            (None, MINOR), // known to be old
-            (young, MINOR),
-            (None, ADULT), // known to be young
-            (old, MINOR),
-            (young, ADULT), // both: young
-            (None, ADULT),
-            (None, ADULT), // taken for an adult
-            (None, ADULT),
-            (None, MINOR), // not agreed: young
+            (old, "minor"),
+            (None, "minor"), // known to be old
+            (young, "minor"),
+            (None, "adult"), // known to be young
+            (old, "minor"),
+            (young, "adult"), // both: young
+            (None, "adult"),
+            (None, "adult"), // taken for an adult
+            (None, "adult"),
+            (None, "minor"), // not agreed: young
         ];
-        let mut ages = Ages::default();
-        for (rid, (born, limits)) in (1..).zip(subjects) {
-            ages.insert(Rid::new(rid), born, limits);
-        }
+        let record = |(rid, (born, place)): (u32, (Option<NaiveDate>, &str))| AgeRecord {
+            rid: Rid::new(rid),
+            born,
+            jurisdiction: Some(place.to_owned()),
+        };
+        let records: Vec<_> = (1..).zip(subjects).map(record).collect();
         let pairs = (1..=11).step_by(2).map(|rid| vec![Rid::new(rid), Rid::new(rid + 1)]);
+        let persons = PersonMap::from_clusters(pairs);
         let everyone = (1..=12).collect();
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let below = ages.guardian().below(&PersonMap::from_clusters(pairs), &everyone, now);
-        // The last pair was never inserted.
-        assert_eq!(below.iter().collect::<Vec<_>>(), [3, 5, 9, 11]);
-        assert!(ages.grant().below(&PersonMap::default(), &(1..=10).collect(), now).is_empty());
+        let below = |ages: &Ages| {
+            ages.guardian().below(&persons, &everyone, now).iter().collect::<Vec<_>>()
+        };
+        let ages = Ages::new(&records, &rules);
+        // Of the last pair there is no record, and where they live is not known.
+        assert_eq!(below(&ages), [3, 5, 9, 11]);
+        assert!(ages.grant().below(&persons, &everyone, now).is_empty());
+        // Where no law takes the unknown for minors, only who is recorded as one is.
+        let lenient = [("adult".to_owned(), rules.limits(Some("adult")))].into_iter().collect();
+        assert_eq!(below(&Ages::new(&records, &lenient)), [3, 5]);
+        assert_eq!(below(&Ages::new(&[], &lenient)), [0_u32; 0]);
+        assert_eq!(below(&Ages::new(&[], &AgeRules::default())), [1, 3, 5, 7, 9, 11]);
     }
 }

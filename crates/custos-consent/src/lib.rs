@@ -53,7 +53,7 @@ mod testing;
 mod topic;
 mod visible;
 
-pub use ages::{AgeLimits, AgeRules, Ages, UnknownAge};
+pub use ages::{AgeLimits, AgeRecord, AgeRules, Ages, UnknownAge};
 pub use book::ConsentBook;
 pub use event::ConsentEvent;
 pub use import::{CsvImport, ImportProblem, ImportRow, read_csv};

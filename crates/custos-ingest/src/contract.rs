@@ -40,6 +40,8 @@ pub struct Contract {
     pub version_column: Option<usize>,
     /// The column that says when the thing happened.
     pub event_time: Option<usize>,
+    /// The column that says when the person whom a row is about was born: a date, or a year.
+    pub birth: Option<usize>,
     /// The zone of local times in the files.
     pub time_zone: Tz,
     /// The purposes that people were told of at this source.

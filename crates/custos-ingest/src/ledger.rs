@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use custos_consent::AgeRecord;
 use custos_core::{BatchId, FileId, Rid, SourceId, StoreError, Timestamp};
 use custos_lake::FileEntry;
 use roaring::RoaringBitmap;
@@ -170,6 +171,10 @@ pub trait Ledger: fmt::Debug + Send + Sync {
 
     /// Registers a contract as the newest of its source.
     async fn put_contract(&self, contract: &RegisteredContract) -> Result<(), StoreError>;
+
+    /// Records what is known of subjects' ages. What a record leaves open stays as it was, and who
+    /// was erased has none.
+    async fn put_ages(&self, ages: &[AgeRecord]) -> Result<(), StoreError>;
 
     /// Who must not come back, as of now.
     async fn suppression(&self) -> Result<Suppression, StoreError>;

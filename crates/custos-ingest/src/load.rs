@@ -242,6 +242,7 @@ impl Ingest {
             true => fold.read_refused(bytes, progress).await,
         };
         let refused = quarantine::reasons(fold.refused());
+        let ages = fold.ages();
         let (mut plan, counts) = fold.end().await?;
         match read {
             Ok(()) => {}
@@ -259,6 +260,8 @@ impl Ingest {
         if batch.replay {
             plan.quarantine_replaced = tables.quarantine.snapshot().await?.files;
         }
+        // Before their rows can be seen.
+        self.ledger.put_ages(&ages).await?;
         batch.plan = Some(plan);
         batch.counts = Some(counts);
         batch.state = BatchState::Planned;

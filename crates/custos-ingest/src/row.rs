@@ -6,6 +6,7 @@ mod number;
 mod problem;
 mod value;
 
+use chrono::{DateTime, NaiveDate, TimeDelta};
 use custos_core::{Redacted, Timestamp};
 
 use crate::contract::Contract;
@@ -42,6 +43,23 @@ impl ParsedRow {
     /// When the event of the row happened, if its contract and the row tell.
     pub(crate) fn event_time(&self, contract: &Contract) -> Option<Timestamp> {
         self.values[contract.event_time?].instant()
+    }
+
+    /// The last day on which the person of the row may have been born, if its contract and the row
+    /// tell: of a year its last, and of an instant that in the zone where days begin first.
+    pub(crate) fn born(&self, contract: &Contract) -> Option<NaiveDate> {
+        const FIRST_ZONE_SECONDS: i64 = 14 * 3_600;
+        match self.values[contract.birth?] {
+            Value::Timestamp(micros) => {
+                let there = micros.div_euclid(1_000_000).saturating_add(FIRST_ZONE_SECONDS);
+                Some(DateTime::from_timestamp(there, 0)?.date_naive())
+            }
+            Value::Date(days) => {
+                NaiveDate::default().checked_add_signed(TimeDelta::days(i64::from(days)))
+            }
+            Value::Integer(year) => NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, 12, 31),
+            _ => None,
+        }
     }
 
     /// When this version of the record was made, if its contract tells by a time.

@@ -141,6 +141,15 @@ pub enum Change {
         /// The basis now.
         to: &'static str,
     },
+    /// Who is too young to consent alone.
+    Minors {
+        /// The jurisdiction; none for all that are not known.
+        jurisdiction: Option<String>,
+        /// What the laws said before.
+        from: String,
+        /// What they say now.
+        to: String,
+    },
     /// The form in which answers may be given.
     Output {
         /// The form before.

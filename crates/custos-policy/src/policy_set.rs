@@ -6,6 +6,7 @@ mod explain;
 use std::fmt;
 use std::sync::Arc;
 
+use custos_consent::AgeRules;
 use custos_core::{DataCategory, PrincipalId, Purpose, TableName, Timestamp};
 
 use crate::access::{Access, Circumstances, Failure};
@@ -171,6 +172,12 @@ impl PolicySet {
     /// All regimes, in order of key.
     pub fn regimes(&self) -> impl Iterator<Item = &Regime> {
         self.regimes.by_key.values()
+    }
+
+    /// Who is too young to consent alone, by jurisdiction; nothing if no regime says so, and then
+    /// ages count for nothing.
+    pub fn age_rules(&self) -> Option<AgeRules> {
+        self.regimes.age_rules()
     }
 
     /// The retention rules, in the order of the file.

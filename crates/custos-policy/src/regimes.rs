@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use custos_consent::{SeparateConsent, SeparateConsents};
+use custos_consent::{AgeLimits, AgeRules, SeparateConsent, SeparateConsents, UnknownAge};
 
 use crate::document::{Node, Section, Value, listed};
 use crate::problem::{Problem, Reporter};
@@ -28,6 +28,8 @@ pub struct Regime {
     pub opt_out: Option<Deadline>,
     /// The consents that it wants given apart from all others.
     pub separate_consent: SeparateConsents,
+    /// Who is too young to consent alone, if the law says so.
+    pub minors: Option<AgeLimits>,
 }
 
 /// A span of time as a law counts it.
@@ -58,13 +60,34 @@ impl fmt::Display for Deadline {
     }
 }
 
+/// What a law says of the young.
+pub(crate) fn in_words(limits: AgeLimits) -> String {
+    let AgeLimits { guardian_below, grant_below, unknown_age } = limits;
+    let mut said = Vec::new();
+    if guardian_below > 0 {
+        said.push(format!("a guardian consents below {guardian_below}"));
+    }
+    if grant_below > 0 {
+        said.push(format!("a grant is needed below {grant_below}"));
+    }
+    match (said.is_empty(), unknown_age) {
+        (true, _) => return "nothing".to_owned(),
+        (false, UnknownAge::Adult) => {}
+        (false, UnknownAge::Minor) => said.push("the unknown are minors".to_owned()),
+    }
+    said.join(", ")
+}
+
 const UNITS: [(&str, DeadlineUnit); 3] = [
     ("days", DeadlineUnit::Days),
     ("working_days", DeadlineUnit::WorkingDays),
     ("months", DeadlineUnit::Months),
 ];
 
-const REGIME_KEYS: [&str; 8] = [
+const UNKNOWN_AGES: [(&str, UnknownAge); 2] =
+    [("adult", UnknownAge::Adult), ("minor", UnknownAge::Minor)];
+
+const REGIME_KEYS: [&str; 9] = [
     "key",
     "name",
     "jurisdictions",
@@ -73,7 +96,11 @@ const REGIME_KEYS: [&str; 8] = [
     "extension",
     "opt_out",
     "separate_consent",
+    "minors",
 ];
+
+/// No law has anybody of this age or above asked for as a minor.
+const OLDEST_LIMIT: u8 = 21;
 
 /// All regimes by key.
 #[derive(Debug, Default)]
@@ -114,6 +141,16 @@ impl Regimes {
             .collect()
     }
 
+    /// Who is too young to consent alone, where; nothing if no law says so.
+    pub(crate) fn age_rules(&self) -> Option<AgeRules> {
+        let laws = self.by_key.values();
+        laws.clone().any(|law| law.minors.is_some()).then(|| {
+            let limits = |law: &Regime| law.minors.unwrap_or(AgeLimits::NONE);
+            laws.flat_map(|law| law.jurisdictions.iter().map(|at| (at.clone(), limits(law))))
+                .collect()
+        })
+    }
+
     /// The known jurisdictions.
     pub(crate) fn jurisdictions(&self) -> BTreeSet<&str> {
         self.by_key
@@ -138,6 +175,7 @@ impl Reporter<'_> {
         let extension = self.deadline(section, "extension");
         let opt_out = self.deadline(section, "opt_out");
         let separate_consent = self.separate_consents(section, "separate_consent");
+        let minors = section.field("minors").map(|node| self.age_limits(node));
         Some(Regime {
             key: key?.to_owned(),
             name: name?.to_owned(),
@@ -147,7 +185,39 @@ impl Reporter<'_> {
             extension,
             opt_out,
             separate_consent,
+            minors: minors.map_or(Some(None), |limits| limits.map(Some))?,
         })
+    }
+
+    /// The limits of age of a law. What it leaves out asks for less, but that those of unknown age
+    /// are taken for adults has to be said.
+    fn age_limits(&mut self, node: &Node) -> Option<AgeLimits> {
+        let section = self.section(node, &["guardian_below", "grant_below", "unknown_age"])?;
+        self.required(section, "guardian_below");
+        let guardian_below = self.years(section, "guardian_below");
+        let grant_below = self.years(section, "grant_below");
+        let unknown_age = match section.field("unknown_age") {
+            Some(node) => self.choice(node, &UNKNOWN_AGES)?,
+            None => UnknownAge::default(),
+        };
+        Some(AgeLimits { guardian_below: guardian_below?, grant_below: grant_below?, unknown_age })
+    }
+
+    /// An age in whole years, 0 if it is left out.
+    fn years(&mut self, section: Section<'_>, key: &str) -> Option<u8> {
+        let Some(node) = section.field(key) else { return Some(0) };
+        if let Value::Number(years) = node.value
+            && let Ok(years) = u8::try_from(years)
+            && years <= OLDEST_LIMIT
+        {
+            return Some(years);
+        }
+        self.report(
+            node.at,
+            format!("`{key}` is not an age"),
+            format!("write whole years, {OLDEST_LIMIT} at most"),
+        );
+        None
     }
 
     /// The separate consents of a list that may be left out.

@@ -28,6 +28,7 @@ mod dialect;
 mod error;
 mod export;
 mod fair_queue;
+mod gathered;
 mod governor;
 mod interrupt;
 mod labels;
@@ -77,7 +78,7 @@ pub use governor::{Catalog, Executor, Governed, Governor, View};
 pub use limits::Limits;
 pub use parquet_pieces::ParquetPieces;
 pub use pg_type::PgType;
-pub use population::{Asked, Consents, Epochs, Population, Visibility};
+pub use population::{Asked, Consents, Epochs, KnownOf, Population, Visibility};
 pub use profiles::{
     ConsentRecord, Lookup, Profile, ProfileConsent, ProfilePart, ProfileParts, Profiles,
     UnknownProfilePart,

@@ -37,6 +37,8 @@ mutants! {
     TombstonesIgnored,
     /// People who did not agree are shown.
     ConsentIgnored,
+    /// Children are shown who agreed themselves.
+    MinorsShown,
     /// Rows about nobody are shown.
     UnattributedShown,
     /// A file of which somebody may be seen is shown whole.

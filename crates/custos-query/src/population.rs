@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use custos_consent::{
-    ConsentBook, ConsentEvent, ConsentState, Requirements, RowBasis, SeparateConsents,
+    AgeRecord, Ages, ConsentBook, ConsentEvent, ConsentState, Requirements, RowBasis,
+    SeparateConsents,
 };
 use custos_core::{PersonMap, Purpose, Rid, StoreError, Timestamp};
 use custos_policy::RowRule;
@@ -16,12 +17,25 @@ use crate::dense::Dense;
 use crate::mutants::{self, Mutant};
 
 /// Counters that grow whenever what they count changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Epochs {
     /// Consent events.
     pub consent: u64,
     /// Tombstones, and consent events that were forgotten for them.
     pub suppression: u64,
+    /// What is known of ages.
+    pub ages: u64,
+}
+
+/// What is known of some subjects.
+#[derive(Debug, Default)]
+pub struct KnownOf {
+    /// Their consent events.
+    pub consents: ConsentBook,
+    /// Their ages.
+    pub ages: Vec<AgeRecord>,
+    /// Those who are erased.
+    pub tombstones: RoaringBitmap,
 }
 
 /// The consent of everybody, and how far it was read.
@@ -55,16 +69,18 @@ pub trait Population: std::fmt::Debug + Send + Sync {
     /// All erased subjects.
     async fn tombstones(&self) -> Result<RoaringBitmap, StoreError>;
 
-    /// The consent events of some subjects, and those of them who are erased.
+    /// What is known of subjects' ages, once each. Where none is ever recorded, nothing.
+    async fn ages(&self) -> Result<Vec<AgeRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// What is known of some subjects, and perhaps of others.
     ///
     /// For those who ask about few people often. What knows of more people than fit in memory must
     /// not read all of them for it, as is done here.
-    async fn of_subjects(
-        &self,
-        _subjects: &[Rid],
-    ) -> Result<(ConsentBook, RoaringBitmap), StoreError> {
-        let consents = self.consents().await?;
-        Ok((consents, self.tombstones().await?))
+    async fn of_subjects(&self, _subjects: &[Rid]) -> Result<KnownOf, StoreError> {
+        let (consents, ages) = (self.consents().await?, self.ages().await?);
+        Ok(KnownOf { consents, ages, tombstones: self.tombstones().await? })
     }
 }
 
@@ -76,8 +92,10 @@ pub struct Visibility {
     pub(crate) persons: Arc<PersonMap>,
     pub(crate) tombstones: RoaringBitmap,
     consents: Arc<ConsentBook>,
+    /// How old people are, where a law asks.
+    ages: Option<Arc<Ages>>,
     now: Timestamp,
-    /// When the next consent runs out, for whatever purpose.
+    /// When the next consent runs out, or somebody comes of age, for whatever purpose.
     next_expiry: Option<Timestamp>,
     serial: u64,
     visible: Mutex<HashMap<(Purpose, Asked), Arc<VisibleSubjects>>>,
@@ -141,18 +159,20 @@ impl Visibility {
     pub(crate) fn new(
         epochs: Epochs,
         persons: (u64, Arc<PersonMap>),
-        consents: Arc<ConsentBook>,
+        (consents, ages): (Arc<ConsentBook>, Option<Arc<Ages>>),
         tombstones: RoaringBitmap,
         now: Timestamp,
     ) -> Self {
+        let birthday = ages.as_ref().and_then(|ages| ages.next_change(now));
         Self {
             epochs,
             persons_version: persons.0,
             persons: persons.1,
             tombstones,
-            next_expiry: consents.next_expiry(now),
+            next_expiry: consents.next_expiry(now).into_iter().chain(birthday).min(),
             serial: MADE.fetch_add(1, Ordering::Relaxed),
             consents,
+            ages,
             now,
             visible: Mutex::default(),
         }
@@ -195,6 +215,15 @@ impl Visibility {
         self.people(purpose, asked, &subjects) > 0
     }
 
+    /// The same if all of them were of age.
+    pub fn is_visible_of_age(&self, purpose: &Purpose, asked: Asked, subjects: &[Rid]) -> bool {
+        let Self { consents, persons, now, .. } = self;
+        let requirements = Requirements { separate: asked.separate, ages: None };
+        let of = subjects.iter().map(|rid| rid.get()).collect();
+        let shown = consents.visible_under(purpose, asked.basis, requirements, persons, &of, *now);
+        !(shown - &self.tombstones).is_empty()
+    }
+
     /// How many people, out of those with a subject `among` these, a purpose that asks this may
     /// show.
     pub fn people(&self, purpose: &Purpose, asked: Asked, among: &RoaringBitmap) -> u64 {
@@ -206,7 +235,8 @@ impl Visibility {
 
     /// The subjects, out of these, of whom people said what is asked.
     fn consenting(&self, purpose: &Purpose, asked: Asked, of: &RoaringBitmap) -> RoaringBitmap {
-        let requirements = Requirements { separate: asked.separate, ages: None };
+        let ages = self.ages.as_deref().filter(|_| !mutants::is_on(Mutant::MinorsShown));
+        let requirements = Requirements { separate: asked.separate, ages };
         let Self { consents, persons, now, .. } = self;
         consents.visible_under(purpose, asked.basis, requirements, persons, of, *now)
     }
@@ -283,9 +313,9 @@ mod tests {
         };
         let persons = PersonMap::from_clusters([vec![Rid::new(2), Rid::new(9)]]);
         let visibility = Visibility::new(
-            Epochs { consent: 1, suppression: 0 },
+            Epochs { consent: 1, ..Epochs::default() },
             (0, Arc::new(persons)),
-            Arc::new(ConsentBook::from_events([given])),
+            (Arc::new(ConsentBook::from_events([given])), None),
             RoaringBitmap::new(),
             Timestamp::from_micros(5),
         );
@@ -308,11 +338,17 @@ mod tests {
             channel: None,
             authority: true,
         };
-        let epochs = Epochs { consent: 1, suppression: 0 };
+        let epochs = Epochs { consent: 1, ..Epochs::default() };
         let book = Arc::new(ConsentBook::from_events([given]));
         let seen = |now| {
             let book = Arc::clone(&book);
-            Visibility::new(epochs, (0, Arc::default()), book, RoaringBitmap::new(), at(now))
+            Visibility::new(
+                epochs,
+                (0, Arc::default()),
+                (book, None),
+                RoaringBitmap::new(),
+                at(now),
+            )
         };
         // Nobody asked for the purpose before.
         let before = seen(5);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use custos_consent::{ConsentBook, ConsentEvent};
+use custos_consent::ConsentEvent;
 use custos_core::{Rid, StoreError, Timestamp};
-use custos_query::Consents;
+use custos_query::{Consents, KnownOf};
 use futures::TryStreamExt;
-use roaring::RoaringBitmap;
 
 use crate::Store;
+use crate::ages::read_age;
 use crate::column::{integrity, parse, to_json};
 use crate::epoch::{self, EpochName};
 use crate::error::failed;
@@ -47,36 +47,39 @@ impl Store {
         rows.into_iter().map(read_event).collect()
     }
 
-    /// The consents of some subjects, and those of them who are erased, as of one moment.
-    pub(crate) async fn read_of_subjects(
-        &self,
-        rids: &[Rid],
-    ) -> Result<(ConsentBook, RoaringBitmap), StoreError> {
+    /// The consents and ages of some subjects, and those of them who are erased, as of one moment.
+    pub(crate) async fn read_of_subjects(&self, rids: &[Rid]) -> Result<KnownOf, StoreError> {
         let rows: Vec<OfSubject> = query(
             "WITH asked AS (SELECT CAST(value AS BIGINT) AS rid FROM json_each($1)) \
-             SELECT rid, purpose, status, at, expires_at, notice, channel, authority \
+             SELECT 'consent', rid, purpose, status, at, expires_at, notice, channel, authority \
              FROM consent_event WHERE rid IN (SELECT rid FROM asked) \
-             UNION ALL SELECT rid, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+             UNION ALL SELECT 'age', rid, jurisdiction, NULL, born, NULL, NULL, NULL, NULL \
+             FROM subject_age WHERE rid IN (SELECT rid FROM asked) \
+             UNION ALL SELECT 'tombstone', rid, NULL, NULL, NULL, NULL, NULL, NULL, NULL \
              FROM tombstone WHERE rid IN (SELECT rid FROM asked)",
         )
         .bind(to_json(rids)?)
         .fetch_all(self.readers())
         .await
         .map_err(failed("reading what is known of subjects"))?;
-        let (mut book, mut erased) = (ConsentBook::default(), RoaringBitmap::new());
-        for (rid, purpose, status, at, expires_at, notice, channel, authority) in rows {
-            match (purpose, status, at, authority) {
-                (Some(purpose), Some(status), Some(at), Some(authority)) => {
+        let mut known = KnownOf::default();
+        for (kind, rid, named, status, at, expires_at, notice, channel, authority) in rows {
+            match (&*kind, named, status, at, authority) {
+                ("consent", Some(purpose), Some(status), Some(at), Some(authority)) => {
                     let row = (rid, purpose, status, at, expires_at, notice, channel, authority);
-                    book.apply(read_event(row)?);
+                    known.consents.apply(read_event(row)?);
                 }
-                _ => {
+                ("age", jurisdiction, _, born, _) => {
+                    known.ages.push(read_age((rid, born, jurisdiction))?);
+                }
+                ("tombstone", ..) => {
                     let rid = Rid::from_column(rid).ok_or_else(|| integrity("a tombstone"))?;
-                    erased.insert(rid.get());
+                    known.tombstones.insert(rid.get());
                 }
+                _ => return Err(integrity("a consent")),
             }
         }
-        Ok((book, erased))
+        Ok(known)
     }
 
     /// The events behind those that are known. They are numbered in the order in which they are
@@ -101,8 +104,10 @@ impl Store {
     }
 }
 
-/// A consent, or a subject and nothing else: one who is erased.
+/// What it is of, and a consent's columns; of an age jurisdiction and day of birth stand in those of
+/// purpose and time.
 type OfSubject = (
+    String,
     i64,
     Option<String>,
     Option<String>,

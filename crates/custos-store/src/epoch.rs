@@ -10,6 +10,7 @@ use crate::statement::{Transaction, query};
 pub(crate) enum EpochName {
     Consent,
     Suppression,
+    Ages,
 }
 
 impl EpochName {
@@ -17,6 +18,7 @@ impl EpochName {
         match self {
             Self::Consent => "consent",
             Self::Suppression => "suppression",
+            Self::Ages => "ages",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use custos_consent::AgeRecord;
 use custos_core::{Rid, SourceId, StoreError, Timestamp};
 use custos_ingest::{
     Batch, BatchState, Lease, Ledger, RegisteredContract, Suppressed, Suppression,
@@ -50,6 +51,10 @@ impl Ledger for Store {
                 source: "subjects are numbered below 2^32".into(),
             }),
         }
+    }
+
+    async fn put_ages(&self, ages: &[AgeRecord]) -> Result<(), StoreError> {
+        self.set_ages(ages).await.map(|_changed| ())
     }
 
     async fn put_batch(&self, batch: &Batch) -> Result<(), StoreError> {

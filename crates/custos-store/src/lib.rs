@@ -42,6 +42,7 @@
 //! # }
 //! ```
 
+mod ages;
 mod audit;
 mod backup;
 mod column;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use custos_consent::ConsentBook;
+use custos_consent::{AgeRecord, ConsentBook};
 use custos_core::{Rid, StoreError};
-use custos_query::{Consents, Epochs, Population};
+use custos_query::{Consents, Epochs, KnownOf, Population};
 use roaring::RoaringBitmap;
 
 use crate::Store;
@@ -21,6 +21,7 @@ impl Population for Store {
         Ok(Epochs {
             consent: epoch::value(&mut reader, EpochName::Consent).await?,
             suppression: epoch::value(&mut reader, EpochName::Suppression).await?,
+            ages: epoch::value(&mut reader, EpochName::Ages).await?,
         })
     }
 
@@ -32,10 +33,11 @@ impl Population for Store {
         self.read_consents(known.cloned().unwrap_or_default()).await
     }
 
-    async fn of_subjects(
-        &self,
-        subjects: &[Rid],
-    ) -> Result<(ConsentBook, RoaringBitmap), StoreError> {
+    async fn ages(&self) -> Result<Vec<AgeRecord>, StoreError> {
+        self.read_ages().await
+    }
+
+    async fn of_subjects(&self, subjects: &[Rid]) -> Result<KnownOf, StoreError> {
         self.read_of_subjects(subjects).await
     }
 

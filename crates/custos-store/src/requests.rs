@@ -102,6 +102,17 @@ impl RequestStore for Store {
         .execute(&mut transaction)
         .await
         .map_err(failed(operation))?;
+        let ages = query(
+            "DELETE FROM subject_age \
+             WHERE rid IN (SELECT CAST(value AS BIGINT) FROM json_each($1))",
+        )
+        .bind(to_json(subjects)?)
+        .execute(&mut transaction)
+        .await
+        .map_err(failed(operation))?;
+        if ages > 0 {
+            epoch::raise(&mut transaction, EpochName::Ages).await?;
+        }
         if deleted > 0 {
             // Whoever reads no more than what was added would not see that something is gone.
             epoch::raise(&mut transaction, EpochName::Suppression).await?;

@@ -90,8 +90,10 @@ fn rows_of_pages(database: &str) -> Vec<Vec<u8>> {
     server().sql(database, "CREATE EXTENSION IF NOT EXISTS pageinspect").unwrap();
     let rows = server().sql(
         database,
-        "WITH stored AS (SELECT oid FROM pg_class WHERE relname IN ('secret', 'consent_event') \
-             UNION SELECT reltoastrelid FROM pg_class WHERE relname IN ('secret', 'consent_event')) \
+        "WITH emptied AS (SELECT oid, reltoastrelid FROM pg_class \
+             WHERE relname IN ('secret', 'consent_event', 'subject_age')), \
+         stored AS (SELECT oid FROM emptied \
+             UNION SELECT reltoastrelid FROM emptied WHERE reltoastrelid > 0) \
          SELECT encode(t_data, 'hex') FROM stored, \
              generate_series(0, pg_relation_size(oid::regclass) / 8192 - 1) block, \
              heap_page_items(get_raw_page(oid::regclass::text, block::int)) \

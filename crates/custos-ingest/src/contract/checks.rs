@@ -118,6 +118,21 @@ pub(super) fn event_time(draft: &Draft<'_>, problems: &mut Problems) -> Option<u
     Some(index)
 }
 
+/// The place of the column that says when the person whom a row is about was born.
+pub(super) fn birth(draft: &Draft<'_>, problems: &mut Problems) -> Option<usize> {
+    let node = draft.custos.find("birth")?;
+    let index = draft.refer(node, "birth", problems)?;
+    let tells = |column: &Column| {
+        let year = LogicalType::Integer;
+        [LogicalType::Date, LogicalType::Timestamp, year].contains(&column.logical_type)
+    };
+    if draft.column(index).is_some_and(|column| !tells(column)) {
+        let remedy = "name a column of dates, or one of years as integers";
+        problems.add(node.at, "`birth` is neither a date nor a year", remedy);
+    }
+    Some(index)
+}
+
 /// Checks the columns against each other and against the format.
 pub(super) fn check(
     draft: &Draft<'_>,

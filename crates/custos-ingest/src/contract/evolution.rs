@@ -45,12 +45,14 @@ fn compare_tables(newer: &Contract, older: &Contract, problems: &mut Problems) {
     let key = |contract: &Contract| names(contract, &contract.record_key);
     let version = |contract: &Contract| names(contract, contract.version_column.as_slice());
     let event_time = |contract: &Contract| names(contract, contract.event_time.as_slice());
+    let birth = |contract: &Contract| names(contract, contract.birth.as_slice());
     let changed = [
         ("id", newer.id != older.id),
         ("write_mode", newer.write_mode != older.write_mode),
         ("record_key", key(newer) != key(older)),
         ("version_column", version(newer) != version(older)),
         ("event_time", event_time(newer) != event_time(older)),
+        ("birth", birth(newer) != birth(older)),
     ];
     for (what, _) in changed.into_iter().filter(|(_, is_changed)| *is_changed) {
         problems.add(

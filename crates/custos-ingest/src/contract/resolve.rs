@@ -37,12 +37,13 @@ const KEYS: [&str; 23] = [
     "dataGranularityDescription",
 ];
 
-const CUSTOS_KEYS: [&str; 10] = [
+const CUSTOS_KEYS: [&str; 11] = [
     "format",
     "write_mode",
     "record_key",
     "version_column",
     "event_time",
+    "birth",
     "time_zone",
     "purposes",
     "jurisdiction",
@@ -112,6 +113,7 @@ fn read(file: &str, root: &Node, problems: &mut Problems) -> Option<Contract> {
     let record_key = checks::record_key(&draft, problems);
     let version_column = checks::version_column(&draft, write_mode, problems);
     let event_time = checks::event_time(&draft, problems);
+    let birth = checks::birth(&draft, problems);
     checks::check(&draft, format.as_ref(), unattributed, problems);
     let jurisdiction = jurisdiction(&custos, problems);
     let consent_authority = custos.is_true("consent_authority", problems);
@@ -126,6 +128,7 @@ fn read(file: &str, root: &Node, problems: &mut Problems) -> Option<Contract> {
         record_key,
         version_column,
         event_time,
+        birth,
         time_zone: time_zone?,
         purposes,
         jurisdiction,

@@ -76,6 +76,8 @@ const MISTAKES: &[Mistake] = &[
     ("event_time: ordered_at", "event_time: amount", "amount", "neither a date nor a timestamp"),
     ("event_time: ordered_at", "event_time: ordered", "ordered\n", "no column `ordered`"),
     ("      event_time: ordered_at\n", "", "format: {type", "`event_time` is missing"),
+    ("event_time: o", "birth: shop\n      event_time: o", "shop\n", "neither a date nor a year"),
+    ("event_time: o", "birth: born\n      event_time: o", "born\n", "no column `born`"),
     ("Asia/Shanghai", "Asia/Atlantis", "Asia/Atlantis", "no known time zone"),
     ("      time_zone: Asia/Shanghai\n", "", "{name: ordered_at", "no `time_zone`"),
     ("essential.service", "Essential", "Essential", "no purpose"),
@@ -278,6 +280,7 @@ fn every_other_change_is_refused_with_its_remedy() {
         ("name: weight, ", "name: weight, required: true, ", "`weight` became required"),
         ("id: pos_orders", "id: orders", "`id` changed"),
         ("event_time: ordered_at", "event_time: none", "`event_time` changed"),
+        ("event_time: o", "birth: ordered_at\n      event_time: o", "`birth` changed"),
         (
             "      - {name: weight",
             "      - {name: x, logicalType: date, required: true}\n      - {name: weight",

@@ -1,8 +1,11 @@
 //! From the bytes of a load to files, row by row.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+use custos_consent::AgeRecord;
 use custos_core::{BatchId, Rid};
 use custos_lake::{Access, TableWriter, vault};
 use custos_policy::MaintenanceJob;
@@ -39,6 +42,8 @@ pub(super) struct Fold<'a> {
     quarantine: TableWriter<'a>,
     refused: Vec<Refused>,
     counts: LoadCounts,
+    /// When subjects were born, as far as rows tell.
+    births: HashMap<Rid, Option<NaiveDate>>,
 }
 
 impl<'a> Fold<'a> {
@@ -73,6 +78,7 @@ impl<'a> Fold<'a> {
             quarantine: tables.quarantine.writer(),
             refused: Vec::new(),
             counts: LoadCounts::default(),
+            births: HashMap::new(),
             ingest,
             contract,
             tables,
@@ -188,6 +194,9 @@ impl<'a> Fold<'a> {
             accounts.place(role, &found, seen_at).ok_or(IngestError::Internal)
         };
         let subject = place(&mut self.accounts, "")?;
+        if self.contract.birth.is_some() {
+            self.births.insert(subject, row.born(self.contract));
+        }
         let others: Vec<Rid> =
             roles.iter().map(|role| place(&mut self.accounts, role)).collect::<Result<_, _>>()?;
         self.builder.push(&Placed { row, subject, others: &others, record: hashed });
@@ -229,6 +238,16 @@ impl<'a> Fold<'a> {
             self.quarantine.write(&batch).await?;
         }
         Ok(())
+    }
+
+    /// What the rows say of the ages of those whom they are about.
+    pub(super) fn ages(&self) -> Vec<AgeRecord> {
+        let record = |(&rid, &born): (&Rid, &Option<NaiveDate>)| AgeRecord {
+            rid,
+            born,
+            jurisdiction: self.contract.jurisdiction.clone(),
+        };
+        self.births.iter().map(record).collect()
     }
 
     /// Closes the files and says which they are.

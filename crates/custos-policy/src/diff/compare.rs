@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use custos_consent::{RowBasis, SeparateConsent};
+use custos_consent::{AgeLimits, AgeRules, RowBasis, SeparateConsent};
 use custos_core::{Purpose, TableName, Timestamp};
 
 use super::{Affected, Change, HeadCount, PolicyDiff, Section, ShownColumn};
@@ -13,6 +13,7 @@ use crate::decision::Decision;
 use crate::grant::ReadGrant;
 use crate::policy_set::PolicySet;
 use crate::principal::{Principal, Right};
+use crate::regimes::in_words;
 
 impl PolicyDiff {
     /// Finds what `new` opens and closes, for these principals on these tables.
@@ -30,7 +31,7 @@ impl PolicyDiff {
         let compared = Compared { old, new, datasets, now, people };
         let leaves: BTreeSet<&Purpose> =
             old.leaves().chain(new.leaves()).map(|node| &node.key).collect();
-        let mut sections = vec![(None, None, compared.kept())];
+        let mut sections = vec![(None, None, compared.kept()), (None, None, compared.minors())];
         for purpose in &leaves {
             sections.push((None, Some(*purpose), compared.bases(purpose)));
         }
@@ -137,6 +138,7 @@ impl Change {
             | Self::Column { .. }
             | Self::SensitiveColumn { .. }
             | Self::Basis { .. }
+            | Self::Minors { .. }
             | Self::Output { .. }
             | Self::Right { .. } => None,
         }
@@ -282,6 +284,29 @@ impl Compared<'_> {
             compare(Some(place), old.basis(place), new.basis(place));
         }
         compare(None, old.bases.elsewhere(), new.bases.elsewhere());
+        sides
+    }
+
+    /// Compares who is too young to consent alone.
+    fn minors(&self) -> Sides {
+        let mut sides = Sides::default();
+        let (old, new) = (self.old.age_rules(), self.new.age_rules());
+        let limits = |rules: Option<&AgeRules>, place: Option<&str>| {
+            rules.map_or(AgeLimits::NONE, |rules| rules.limits(place))
+        };
+        let places: BTreeSet<&str> =
+            self.old.jurisdictions().chain(self.new.jurisdictions()).collect();
+        for place in places.into_iter().map(Some).chain([None]) {
+            let (before, after) = (limits(old.as_ref(), place), limits(new.as_ref(), place));
+            if before != after {
+                let change = Change::Minors {
+                    jurisdiction: place.map(str::to_owned),
+                    from: in_words(before),
+                    to: in_words(after),
+                };
+                sides.add(after != after.stricter(before), change);
+            }
+        }
         sides
     }
 

@@ -35,7 +35,7 @@ fn side(f: &mut fmt::Formatter<'_>, does: &str, sections: &[Section]) -> fmt::Re
             (Some(affected), Some(purpose)) => writeln!(f, "\n  To {affected}, for `{purpose}`")?,
             (Some(affected), None) => writeln!(f, "\n  To {affected}, whatever the purpose")?,
             (None, Some(purpose)) => writeln!(f, "\n  For `{purpose}`, whoever asks")?,
-            (None, None) => writeln!(f, "\n  In what is kept")?,
+            (None, None) => writeln!(f, "\n  Whatever the purpose, whoever asks")?,
         }
         for change in &section.changes {
             writeln!(f, "  - {}", Told { change, opens: does == "opens" })?;
@@ -118,9 +118,10 @@ impl fmt::Display for Told<'_> {
                 write!(f, "rows of {} without event time {are}", named(tables))
             }
             Change::Basis { jurisdiction, from, to } => {
-                let place = jurisdiction.as_ref().map(|place| format!("in `{place}`"));
-                let place = place.unwrap_or_else(|| "where the jurisdiction is unknown".to_owned());
-                write!(f, "the legal basis {place} is {to}, was {from}")
+                write!(f, "the legal basis {} is {to}, was {from}", place(jurisdiction.as_ref()))
+            }
+            Change::Minors { jurisdiction, from, to } => {
+                write!(f, "of the young {} {to}, was {from}", place(jurisdiction.as_ref()))
             }
             Change::Output { from, to } => write!(f, "answers are by {to}, were by {from}"),
             Change::Right { right } => {
@@ -132,6 +133,11 @@ impl fmt::Display for Told<'_> {
             }
         }
     }
+}
+
+fn place(jurisdiction: Option<&String>) -> String {
+    let place = jurisdiction.map(|place| format!("in `{place}`"));
+    place.unwrap_or_else(|| "where the jurisdiction is unknown".to_owned())
 }
 
 fn heads(people: u64) -> String {

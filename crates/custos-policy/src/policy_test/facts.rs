@@ -12,7 +12,7 @@ use crate::document::{Node, Section, Value, listed};
 use crate::policy_set::PolicySet;
 use crate::principal::Principal;
 use crate::problem::Reporter;
-use crate::regimes::Deadline;
+use crate::regimes::{Deadline, in_words};
 
 /// Facts by name, as they are written in test files.
 type Facts = BTreeMap<&'static str, String>;
@@ -98,6 +98,7 @@ pub(super) fn regimes(
             facts.insert("answer", term(Some(known.answer)));
             facts.insert("extension", term(known.extension));
             facts.insert("opt_out", term(known.opt_out));
+            facts.insert("minors", or_none(known.minors.map(in_words)));
         }
     }
     reporter.compare(section, &facts)

@@ -21,7 +21,7 @@ struct Erasing(Arc<AtomicU64>);
 #[async_trait]
 impl Population for Erasing {
     async fn epochs(&self) -> Result<Epochs, StoreError> {
-        Ok(Epochs { consent: 0, suppression: self.0.load(Ordering::SeqCst) })
+        Ok(Epochs { suppression: self.0.load(Ordering::SeqCst), ..Epochs::default() })
     }
 
     async fn consents(&self) -> Result<ConsentBook, StoreError> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use custos_audit::{Action, AuditLog, Entry, Outcome};
+use custos_consent::Ages;
 use custos_core::{Clock, PersonMap, Purpose, Rid};
 use custos_lake::{Access, Table, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal};
@@ -16,13 +17,14 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, stream};
 use tokio::time::sleep;
 use tracing::Instrument;
 
 use super::{Governed, Wanted, explain};
 use crate::answer_cache::{AnswerCache, Grounds, TablesRead};
 use crate::catalogue::Reads;
+use crate::gathered::Gathered;
 use crate::interrupt::Over;
 use crate::limits::Meter;
 use crate::population::{Consents, Epochs, Population, Visibility};
@@ -49,6 +51,7 @@ pub struct Executor {
 struct Current {
     visibility: Arc<Visibility>,
     consents: Consents,
+    ages: Option<Arc<Ages>>,
 }
 
 /// Who is whom, and when it was last seen to be so.
@@ -205,7 +208,8 @@ impl Executor {
         outlet: &mut Outlet,
     ) -> Result<(), QueryError> {
         let over = outlet.over().clone();
-        let (schema, mut batches) = self.start(governed, &over).await?;
+        let (schema, batches) = self.start(governed, &over).await?;
+        let mut batches = Gathered::new(batches);
         outlet.start(match &governed.planned.labels {
             Some(labels) => labels.rename(&schema),
             None => schema,
@@ -336,6 +340,13 @@ impl Executor {
         {
             return Ok(Arc::clone(&known.visibility));
         }
+        let ages = match &known {
+            Some(known) if known.visibility.epochs.ages == epochs.ages => known.ages.clone(),
+            _ => match self.policy.age_rules() {
+                Some(rules) => Some(Arc::new(Ages::new(&self.population.ages().await?, &rules))),
+                None => None,
+            },
+        };
         let consents = match known {
             Some(known) if known.visibility.epochs.consent == epochs.consent => known.consents,
             Some(known) if known.visibility.epochs.suppression == epochs.suppression => {
@@ -344,10 +355,11 @@ impl Executor {
             _ => self.population.consents_beyond(None).await?,
         };
         let tombstones = self.population.tombstones().await?;
-        let book = Arc::clone(&consents.book);
+        let (book, of_ages) = (Arc::clone(&consents.book), ages.clone());
         let visibility =
-            Arc::new(Visibility::new(epochs, (version, persons), book, tombstones, now));
-        let fresh = Current { visibility: Arc::clone(&visibility), consents };
+            Visibility::new(epochs, (version, persons), (book, of_ages), tombstones, now);
+        let visibility = Arc::new(visibility);
+        let fresh = Current { visibility: Arc::clone(&visibility), consents, ages };
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
         Ok(visibility)
     }
@@ -360,9 +372,12 @@ impl Executor {
         let people: BTreeSet<_> = subjects.iter().map(|&rid| persons.person_of(rid)).collect();
         let members: Vec<Rid> =
             people.into_iter().flat_map(|person| persons.members(person)).collect();
-        let (consents, tombstones) = self.population.of_subjects(&members).await?;
-        let epochs = Epochs { consent: 0, suppression: 0 };
-        Ok(Visibility::new(epochs, (version, persons), Arc::new(consents), tombstones, now))
+        let known = self.population.of_subjects(&members).await?;
+        let rules = self.policy.age_rules();
+        let ages = rules.map(|rules| Arc::new(Ages::new(&known.ages, &rules)));
+        let said = (Arc::new(known.consents), ages);
+        let (epochs, persons) = (Epochs::default(), (version, persons));
+        Ok(Visibility::new(epochs, persons, said, known.tombstones, now))
     }
 
     /// The present epochs of the control store, and the version of who is whom.

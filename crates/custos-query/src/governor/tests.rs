@@ -43,7 +43,7 @@ struct Everybody {
 impl Population for Everybody {
     async fn epochs(&self) -> Result<Epochs, StoreError> {
         match self.answers {
-            true => Ok(Epochs { consent: 0, suppression: 0 }),
+            true => Ok(Epochs::default()),
             false => std::future::pending().await,
         }
     }

@@ -59,7 +59,7 @@ impl People {
 impl Population for People {
     async fn epochs(&self) -> Result<Epochs, StoreError> {
         let epoch = self.epoch.load(Ordering::SeqCst);
-        Ok(Epochs { consent: epoch, suppression: epoch })
+        Ok(Epochs { consent: epoch, suppression: epoch, ..Epochs::default() })
     }
 
     async fn consents(&self) -> Result<ConsentBook, StoreError> {

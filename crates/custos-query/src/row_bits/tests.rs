@@ -11,9 +11,9 @@ use crate::{Epochs, Visibility};
 /// All but these, as of a moment of their own.
 fn visible_without(suppression: u64, tombstones: &[u32]) -> Arc<VisibleSubjects> {
     let visibility = Visibility::new(
-        Epochs { consent: 0, suppression },
+        Epochs { suppression, ..Epochs::default() },
         (0, Arc::default()),
-        Arc::new(ConsentBook::default()),
+        (Arc::new(ConsentBook::default()), None),
         tombstones.iter().collect(),
         Timestamp::from_micros(0),
     );

@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
 use custos_consent::{ConsentEvent, ConsentStatus};
 use custos_core::Timestamp;
 use custos_erasure::RequestStore;
@@ -53,9 +56,10 @@ fn the_store_holds_the_same_book_as_memory_does(new_home: fn() -> Home) {
             }
             let again = home.open().await;
             assert_eq!(again.consents().await.unwrap(), ConsentBook::from_events(all.clone()));
-            let (book, erased) = again.of_subjects(&rids(&[1, 9])).await.unwrap();
+            let known = again.of_subjects(&rids(&[1, 9])).await.unwrap();
             let of_one = all.iter().filter(|event| event.rid == Rid::new(1)).cloned();
-            assert_eq!((book, erased.len()), (ConsentBook::from_events(of_one), 0));
+            assert_eq!(known.consents, ConsentBook::from_events(of_one));
+            assert!(known.tombstones.is_empty() && known.ages.is_empty());
             let mut history = again.consent_history(&rids(&[2, 1, 2])).await.unwrap();
             assert!(history.is_sorted_by_key(|event| (event.rid, event.at)));
             history.sort();
@@ -85,6 +89,55 @@ fn whoever_follows_the_store_knows_what_it_holds(new_home: fn() -> Home) {
                 assert_eq!(*consents.book, store.consents().await.unwrap());
                 known = Some((epochs, consents));
             }
+        });
+    });
+}
+
+fn age() -> impl Strategy<Value = AgeRecord> {
+    let born = prop::option::of(
+        (-3..30_000_i64).prop_map(|days| NaiveDate::default() + chrono::TimeDelta::days(days)),
+    );
+    let jurisdiction = prop::option::of(prop::sample::select(vec!["cn", "eu"]));
+    (0..4_u32, born, jurisdiction).prop_map(|(rid, born, jurisdiction)| AgeRecord {
+        rid: Rid::new(rid),
+        born,
+        jurisdiction: jurisdiction.map(str::to_owned),
+    })
+}
+
+/// What a record leaves open stays, and who is forgotten has no age any more.
+fn the_last_word_on_an_age_holds(new_home: fn() -> Home) {
+    let steps = prop::collection::vec((prop::collection::vec(age(), 0..5), 0..6_u32), 1..6);
+    proptest!(ProptestConfig::with_cases(24), |(steps in steps)| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let home = new_home();
+            let store = home.create().await;
+            let mut all = BTreeMap::new();
+            for (records, forgotten) in &steps {
+                let before = (all.clone(), store.epochs().await.unwrap().ages);
+                for record in records.iter().filter(|record| !record.rid.is_none()) {
+                    let known: &mut AgeRecord = all.entry(record.rid).or_insert(record.clone());
+                    known.born = record.born.or(known.born);
+                    known.jurisdiction =
+                        record.jurisdiction.clone().or_else(|| known.jurisdiction.clone());
+                }
+                store.set_ages(records).await.unwrap();
+                assert_eq!(store.set_ages(&[]).await.unwrap(), 0);
+                all.remove(&Rid::new(*forgotten));
+                store.forget_consents(&[Rid::new(*forgotten)]).await.unwrap();
+                let raised = store.epochs().await.unwrap().ages > before.1;
+                assert!(raised || all == before.0);
+            }
+            let again = home.open().await;
+            let sorted = |mut ages: Vec<AgeRecord>| {
+                ages.sort_by_key(|record| record.rid);
+                ages
+            };
+            assert!(sorted(again.ages().await.unwrap()).iter().eq(all.values()));
+            let known = again.of_subjects(&rids(&[1, 2, 9])).await.unwrap();
+            let wanted = all.range(Rid::new(1)..Rid::new(3)).map(|(_, record)| record);
+            assert!(sorted(known.ages).iter().eq(wanted));
         });
     });
 }
@@ -120,4 +173,5 @@ on_both! {
 properties_on_both! {
     the_store_holds_the_same_book_as_memory_does,
     whoever_follows_the_store_knows_what_it_holds,
+    the_last_word_on_an_age_holds,
 }

@@ -61,7 +61,7 @@ const READER_SETTINGS: &str = "\
 const WRITER_LOCKS: i32 = 0x4355_5357;
 
 /// The tables of which rows are destroyed.
-const FORGET: &str = "VACUUM (TRUNCATE FALSE) secret, consent_event";
+const FORGET: &str = "VACUUM (TRUNCATE FALSE) secret, consent_event, subject_age";
 
 /// The number of the next transaction.
 const NOW: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::xid::text";

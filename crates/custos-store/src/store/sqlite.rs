@@ -20,7 +20,7 @@ use crate::lease::FileLease;
 use crate::{BackupError, OpenError, backup};
 
 /// The migrations, which never change once they were in a release.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_control_store.sql"),
     include_str!("../../migrations/sqlite/0002_table_head.sql"),
     include_str!("../../migrations/sqlite/0003_keys_and_erasures.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_snapshots.sql"),
     include_str!("../../migrations/sqlite/0006_policies.sql"),
     include_str!("../../migrations/sqlite/0007_logins.sql"),
+    include_str!("../../migrations/sqlite/0008_ages.sql"),
 ];
 
 /// "CUST"; the first migration writes it.

@@ -40,7 +40,7 @@ impl AllBut {
 #[async_trait]
 impl Population for AllBut {
     async fn epochs(&self) -> Result<Epochs, StoreError> {
-        Ok(Epochs { consent: 0, suppression: 0 })
+        Ok(Epochs::default())
     }
 
     async fn consents(&self) -> Result<ConsentBook, StoreError> {

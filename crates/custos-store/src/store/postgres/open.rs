@@ -13,7 +13,7 @@ use crate::error::{OpenError, Unreachable, failed};
 use crate::store::{Part, migrations};
 
 /// The migrations, which never change once they were in a release.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/postgres/0001_control_store.sql"),
     include_str!("../../../migrations/postgres/0002_table_head.sql"),
     include_str!("../../../migrations/postgres/0003_keys_and_erasures.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/postgres/0005_snapshots.sql"),
     include_str!("../../../migrations/postgres/0006_policies.sql"),
     include_str!("../../../migrations/postgres/0007_logins.sql"),
+    include_str!("../../../migrations/postgres/0008_ages.sql"),
 ];
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

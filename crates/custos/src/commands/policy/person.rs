@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use custos_audit::{Action, Entry, Outcome};
-use custos_consent::{ConsentEvent, ConsentState, RowBasis};
+use custos_consent::{ConsentEvent, ConsentState, ConsentTopic, RowBasis};
 use custos_core::{ErrorKind, Purpose, Timestamp};
 use custos_policy::{Denial, LegalBasis, Principal, Right};
 use custos_query::Asked;
@@ -139,7 +139,10 @@ async fn standing(
     let visibility = installation.engine().await?.executor.visibility().await?;
     let subjects = visibility.same_people(&holders);
     let mut said = installation.store.consent_history(&subjects).await?;
-    said.retain(|event| purpose.is_within(&event.purpose));
+    said.retain(|event| {
+        let topic = ConsentTopic::of(&event.purpose);
+        topic.purpose.is_none_or(|named| purpose.is_within(&named))
+    });
     let erased = visibility.is_erased(&subjects);
     let states = visibility.states(purpose, &subjects);
     for dataset in datasets(&installation.contracts().await?)? {
@@ -148,11 +151,15 @@ async fn standing(
             basis == LegalBasis::LegalObligation || policy.covers(&dataset.purposes, purpose);
         let asked = Asked { basis: basis.rows(), separate };
         let shown = visibility.is_visible(purpose, asked, &subjects);
+        let but_for_age = visibility.is_visible_of_age(purpose, asked, &subjects);
         let but_for_separate = visibility.is_visible(purpose, basis.rows().into(), &subjects);
         let why = match (notified, erased, shown) {
             (false, ..) => "people were not told of the purpose at the source",
             (true, _, true) => why_visible(basis.rows()),
             (true, true, false) => "they asked to be erased",
+            (true, false, false) if but_for_age => {
+                "they are too young to consent alone, and no guardian did"
+            }
             (true, false, false) if but_for_separate => "they gave no separate consent",
             (true, false, false) => why_hidden(&states),
         };

@@ -1,0 +1,9 @@
+-- How old subjects are and whose laws protect them, for whose consent counts. `born` is in days
+-- since 1970-01-01.
+CREATE TABLE subject_age (
+    rid          BIGINT PRIMARY KEY,
+    born         BIGINT,
+    jurisdiction TEXT COLLATE "C"
+);
+
+INSERT INTO epoch (name, value) VALUES ('ages', 0);
