@@ -159,6 +159,69 @@ def simple():
 
 
 @seen.check
+def spans(connection):
+    """Spans of time, multiplied, divided and added to dates."""
+    return conversation(connection, [
+        "SELECT INTERVAL '1 month 3 days 04:05:06' * 2, 3 * INTERVAL '1 day', INTERVAL '1 mon' * 0.5",
+        "SELECT INTERVAL '1 year 1 day' / 7, INTERVAL '-1 mon 10 days' * 1.37, INTERVAL '25:00:00' / -3",
+        "SELECT DATE '2026-03-29' + INTERVAL '1 day', DATE '2026-03-31' - INTERVAL '1 mon', INTERVAL '2 hours' + DATE '2026-03-29'",
+        "SELECT ordered_at + 2 * INTERVAL '1 week' FROM customer.orders ORDER BY 1",
+        "SELECT INTERVAL '1000000 years' * 1000000", "SELECT INTERVAL '1 day' / 0",
+    ])
+
+
+@seen.check
+def ages(connection):
+    """How far apart times are."""
+    return conversation(connection, [
+        "SELECT age(TIMESTAMP '2026-03-01', TIMESTAMP '2020-01-31'), age(TIMESTAMP '2020-01-31', TIMESTAMP '2026-03-01 12:00')",
+        "SELECT age(TIMESTAMP '2024-02-29', TIMESTAMP '2023-03-31 23:59:59.5'), age(TIMESTAMP '2023-03-01', TIMESTAMP '2023-01-31')",
+        "SELECT age(TIMESTAMPTZ '2026-03-29 12:00+02', TIMESTAMPTZ '2026-02-28 23:00+00')", "SET timezone = 'Europe/Berlin'",
+        "SELECT age(TIMESTAMPTZ '2026-03-29 12:00+02', TIMESTAMPTZ '2026-02-28 23:00+00')", "SET timezone = 'UTC'",
+        "SELECT age(current_date) = INTERVAL '0 days', age(NULL::timestamp, TIMESTAMP '2020-01-31') IS NULL",
+        "SELECT age(ordered_at, TIMESTAMPTZ '2020-01-31 10:00+00') FROM customer.orders ORDER BY ordered_at",
+    ])
+
+
+@seen.check
+def clocks_of_zones(connection):
+    """What clocks of zones show, and when they show it."""
+    return conversation(connection, [
+        "SELECT timezone('Asia/Shanghai', ordered_at), ordered_at AT TIME ZONE 'Asia/Shanghai' FROM customer.orders ORDER BY 1",
+        "SELECT TIMESTAMP '2026-03-29 02:30' AT TIME ZONE 'Europe/Berlin', TIMESTAMP '2026-10-25 02:30' AT TIME ZONE 'Europe/Berlin'",
+        "SELECT TIMESTAMP '2026-07-01 12:00' AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York', timezone(NULL, now()) IS NULL",
+        "SELECT date_trunc('day', ordered_at AT TIME ZONE 'Asia/Shanghai') AS day, count(*) FROM customer.orders GROUP BY 1 ORDER BY 1",
+        "SELECT (TIMESTAMPTZ '2026-03-28 20:30+00' AT TIME ZONE 'Asia/Shanghai')::date",
+    ])
+
+
+@seen.check
+def texts_put_together(connection):
+    """Texts put into a text, and signs of numbers."""
+    return conversation(connection, [
+        "SELECT format('%s is %I, %L and 100%%', 'a', 'B c', 'd''e'), format('%2$s %1$s %s', 'a', 'b')",
+        "SELECT format('%s|%L', NULL, NULL), format('plain'), format('%L', E'back\\slash'), format(NULL, 1) IS NULL",
+        "SELECT format('%s of %s', order_id, quantity) FROM customer.orders ORDER BY 1",
+        "SELECT format('%s')", "SELECT format('%x', 1)", "SELECT format('%0$s', 1)", "SELECT format('%I', NULL)",
+        "SELECT sign(-2.5::float8), sign(0::float8), sign(quantity) FROM customer.orders ORDER BY order_id",
+    ])
+
+
+@seen.check
+def subqueries(connection):
+    """Subqueries where values stand, many of which turn on the row around them."""
+    return conversation(connection, [
+        "SELECT order_id, (SELECT count(*) FROM customer.orders b WHERE b.store = a.store) FROM customer.orders a ORDER BY 1",
+        "SELECT order_id, (SELECT max(orders.amount) FROM customer.orders) AS most FROM customer.orders ORDER BY 1",
+        "SELECT order_id, (SELECT sum(amount) FROM customer.orders b WHERE b.ordered_at < a.ordered_at) FROM customer.orders a ORDER BY 1",
+        "SELECT (SELECT order_id FROM customer.orders)", "SELECT (SELECT order_id FROM customer.orders WHERE false)",
+        "SELECT order_id FROM customer.orders a WHERE amount = (SELECT max(amount) FROM customer.orders b WHERE b.store = a.store) ORDER BY 1",
+        "SELECT relname, (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) FROM pg_class c WHERE relname = 'orders'",
+        "SELECT relname, ARRAY(SELECT attname FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND attname < 'b') FROM pg_class c WHERE relname = 'orders'",
+    ])
+
+
+@seen.check
 def statuses():
     """What is told at the start, and when it changes."""
     names = [

@@ -61,6 +61,8 @@ pub(crate) fn sqlstate_of_query(error: &QueryError) -> &'static str {
         QueryError::Cast => "22P02",
         QueryError::DivideByZero => "22012",
         QueryError::OutOfRange => "22003",
+        QueryError::TimeOutOfRange => "22008",
+        QueryError::SeveralRows => "21000",
         other => sqlstate(other.kind()),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) use self::rewrite::{adapt, call, is_empty};
 use self::shape::{INFORMATION_SCHEMA, PG_CATALOG};
 pub(crate) use self::type_planner::PostgresTypes;
 use crate::governor::PUBLISHED;
-use crate::{QueryError, Session, scalar_functions};
+use crate::{QueryError, Session, postgres_functions, scalar_functions};
 
 /// Functions that stand where tables do and read nothing.
 const TABLE_FUNCTIONS: [&str; 5] =
@@ -228,7 +228,7 @@ impl Catalogue {
             .with_scalar_functions(engine.into_iter().chain(own.iter().cloned()).collect())
             .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
             .with_window_functions(SessionStateDefaults::default_window_functions())
-            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_expr_planners(postgres_functions::expr_planners())
             .with_table_function_list(SessionStateDefaults::default_table_functions())
             .with_type_planner(Arc::new(PostgresTypes))
             .build();

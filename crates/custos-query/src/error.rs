@@ -92,6 +92,20 @@ pub enum QueryError {
     /// A number left its range.
     #[error("a number is out of range")]
     OutOfRange,
+    /// A time or a span of time left its range.
+    #[error("a time is out of range")]
+    TimeOutOfRange,
+    /// A subquery that stands for a value has several.
+    #[error("a subquery that stands for a value has more than one row")]
+    SeveralRows,
+    /// A function was given what it does not take.
+    #[error("an argument of {function}() is none that it takes: {what}")]
+    Argument {
+        /// The function.
+        function: &'static str,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// Another failure while computing.
     #[error("the statement failed while it was computed")]
     Compute,
@@ -180,6 +194,9 @@ impl Classify for QueryError {
             | Self::Cast
             | Self::DivideByZero
             | Self::OutOfRange
+            | Self::TimeOutOfRange
+            | Self::SeveralRows
+            | Self::Argument { .. }
             | Self::Compute => ErrorKind::Invalid,
             Self::NotSelect { .. }
             | Self::Mixed
@@ -222,6 +239,7 @@ impl Classify for QueryError {
                 Some("connect to the database that has the name of the purpose".to_owned())
             }
             Self::Cast => Some("use TRY_CAST to get NULL instead".to_owned()),
+            Self::SeveralRows => Some("use an aggregate such as max, or LIMIT 1".to_owned()),
             Self::DivideByZero => Some("use NULLIF(divisor, 0)".to_owned()),
             Self::TooComplex => Some("split it into several statements".to_owned()),
             Self::TooLarge => Some(
@@ -341,6 +359,7 @@ impl QueryError {
                 _ => Self::Compute,
             },
             DataFusionError::External(inner) if inner.is::<Self>() => Self::unwrap(error),
+            DataFusionError::Execution(text) if text == SEVERAL_ROWS => Self::SeveralRows,
             _ => Self::Compute,
         }
     }
@@ -365,6 +384,9 @@ impl QueryError {
         DataFusionError::External(Box::new(self))
     }
 }
+
+/// How the engine says that a subquery that stands for a value has several.
+const SEVERAL_ROWS: &str = "Scalar subquery returned more than one row";
 
 /// The name in the engine's message about an unknown function.
 fn invalid_function(text: &str) -> Option<&str> {

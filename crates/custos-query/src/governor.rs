@@ -19,9 +19,10 @@ use custos_keys::KeyService;
 use custos_policy::{Decision, DenialReason, OutputMode, PolicySet, Principal, ReadGrant};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::view::ViewTable;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 
@@ -393,7 +394,7 @@ impl Governor {
         lent: &Lent,
         outside: Schemas,
     ) -> Result<Planned, QueryError> {
-        let Read { asked, reads, labels, is_empty, arrays: _ } = read;
+        let Read { asked, lenient, reads, labels, is_empty, arrays: _ } = read;
         let (statement, wanted) = match asked {
             Asked::Rows(statement) => (statement, Wanted::Rows),
             Asked::Plan(statement) => (statement, Wanted::Plan),
@@ -416,6 +417,12 @@ impl Governor {
             (Reads::Catalogue, Some(labels)) if is_empty => {
                 planned.and_then(|plan| state.optimize(&plan)).or_else(|_| labels.nothing())
             }
+            (Reads::Catalogue, _) => match lenient {
+                Some(lenient) if !planned.as_ref().is_ok_and(|plan| can_run(plan, &state)) => {
+                    state.statement_to_plan(lenient).await
+                }
+                _ => planned,
+            },
             _ => planned,
         };
         let plan = planned.map_err(QueryError::from_planning)?;
@@ -655,6 +662,17 @@ fn bind(plan: LogicalPlan, parameters: &[ArrayRef]) -> Result<LogicalPlan, Query
 }
 
 /// The plan of what is answered without one.
+/// Whether the engine can run a plan: subqueries that turn on the rows around them became joins.
+fn can_run(plan: &LogicalPlan, state: &SessionState) -> bool {
+    let Ok(plan) = state.optimize(plan) else { return false };
+    let turns = |expr: &Expr| match expr {
+        Expr::OuterReferenceColumn(..) => Ok(TreeNodeRecursion::Stop),
+        _ => Ok(TreeNodeRecursion::Continue),
+    };
+    let found = plan.apply_with_subqueries(|node| node.apply_expressions(|expr| expr.apply(turns)));
+    found.is_ok_and(|found| found != TreeNodeRecursion::Stop)
+}
+
 fn nothing() -> LogicalPlan {
     let schema = Arc::new(DFSchema::empty());
     LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })

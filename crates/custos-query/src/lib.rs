@@ -46,6 +46,7 @@ mod parquet_pieces;
 mod person_ids;
 pub mod pg_type;
 mod population;
+mod postgres_functions;
 mod principal_share;
 mod profiles;
 mod pruning;

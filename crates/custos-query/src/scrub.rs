@@ -10,7 +10,7 @@ use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, PrimitiveArray,
     StringViewArray,
 };
-use arrow::buffer::ScalarBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType,
@@ -55,25 +55,36 @@ fn is_plain(data_type: &DataType) -> bool {
 
 /// A copy whose slots below nulls are zero.
 fn rebuild<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
-    let copy: PrimitiveArray<T> = array.as_primitive::<T>().iter().collect();
+    let array = array.as_primitive::<T>();
+    let mut values = array.values().to_vec();
+    let nulls = array.nulls().map(|nulls| below(nulls, |at| values[at] = T::Native::default()));
+    let copy = PrimitiveArray::<T>::new(values.into(), nulls);
     Arc::new(copy.with_data_type(array.data_type().clone()))
+}
+
+/// A copy of what is null, calling `hide` for each slot that is.
+fn below(nulls: &NullBuffer, mut hide: impl FnMut(usize)) -> NullBuffer {
+    for at in (!nulls.inner()).set_indices() {
+        hide(at);
+    }
+    let valid = nulls.inner();
+    NullBuffer::new(BooleanBuffer::collect_bool(valid.len(), |at| valid.value(at)))
 }
 
 /// A copy with a buffer of its own. Always: how much memory the views of a batch hold on to must not
 /// follow from whether rows beside them are hidden.
 fn gathered(text: &StringViewArray) -> StringViewArray {
-    let Some(nulls) = text.nulls().filter(|nulls| nulls.null_count() > 0) else { return text.gc() };
+    let Some(nulls) = text.nulls() else { return text.gc() };
     // Short values lie in the views themselves, and views below nulls would be gathered, too.
-    let of = |(view, is_valid): (&u128, bool)| if is_valid { *view } else { 0 };
-    let views: ScalarBuffer<u128> = text.views().iter().zip(nulls).map(of).collect();
-    StringViewArray::new(views, text.data_buffers().to_vec(), Some(nulls.clone())).gc()
+    let mut views = text.views().to_vec();
+    let nulls = below(nulls, |at| views[at] = 0);
+    StringViewArray::new(views.into(), text.data_buffers().to_vec(), Some(nulls)).gc()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::array::Int64Array;
-    use arrow::buffer::NullBuffer;
 
     /// Too long to lie within a view.
     const CANARY: &str = "a canary that sings";

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     self, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, GroupByExpr, Ident, Join, JoinOperator, ObjectName, Query, Select,
-    SelectItem, SetExpr, SetOperator, Statement, TableFactor, TableWithJoins,
+    SelectItem, SetExpr, SetOperator, Statement, TableFactor, TableWithJoins, Visitor,
     visit_expressions_mut,
 };
 
@@ -216,13 +216,38 @@ fn aggregates(item: &SelectItem) -> bool {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
         return false;
     };
-    let found = ast::visit_expressions(expr, |inner| match inner {
-        Expr::Function(function) if AGGREGATES.iter().any(|name| is_called(function, name)) => {
-            ControlFlow::Break(())
+    let mut found = Aggregates { depth: 0 };
+    ast::Visit::visit(expr, &mut found).is_break()
+}
+
+/// Looks for aggregates, but those of subqueries, which are of other rows.
+struct Aggregates {
+    depth: usize,
+}
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Function(function)
+                if self.depth == 0 && AGGREGATES.iter().any(|name| is_called(function, name)) =>
+            {
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
         }
-        _ => ControlFlow::Continue(()),
-    });
-    found.is_break()
+    }
 }
 
 /// Whether a query has no rows whatever it computes, because it joins a relation that has none
@@ -326,6 +351,7 @@ mod tests {
             ("select * from pg_class c full join pg_index i on true", false),
             ("select count(*) from pg_index", false),
             ("select 1 + count(*) from pg_index", false),
+            ("select (select count(*) from pg_class) from pg_index", true),
             ("select a, count(*) from pg_index group by a", true),
             ("select * from (select * from pg_index) as x", true),
             ("select * from (select count(*) from pg_index) as x", false),

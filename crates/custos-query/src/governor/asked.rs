@@ -9,14 +9,33 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_pg_catalog::sql::rules::{self, SqlStatementRewriteRule};
 
 use super::parameters;
 use crate::catalogue::{self, Reads};
 use crate::labels::{self, Labels};
-use crate::{QueryError, Question, dialect};
+use crate::{QueryError, Question, dialect, postgres_functions};
 
 /// Puts what PostgreSQL understands and the engine does not into words that both do.
-static POSTGRES: LazyLock<PostgresCompatibilityParser> =
+static RULES: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
+    vec![
+        Box::new(rules::AliasDuplicatedProjectionRewrite),
+        Box::new(rules::ResolveUnqualifiedIdentifier),
+        Box::new(rules::RewriteArrayAnyAllOperation),
+        Box::new(rules::PrependUnqualifiedPgTableName),
+        Box::new(rules::StripCallableQualifier),
+        Box::new(rules::FixArrayLiteral),
+        Box::new(rules::CurrentUserVariableToSessionUserFunctionCall),
+        Box::new(rules::StripCollate),
+        Box::new(rules::RewritePgCatalogOperator),
+        Box::new(rules::RewriteRegCastToSubquery::new()),
+        Box::new(rules::FixVersionColumnName),
+    ]
+});
+
+/// The same, and more that changes what is asked for: subqueries that may not be planned are NULL,
+/// others have one row, and statements of some clients are others. For the catalogue alone.
+static LENIENT: LazyLock<PostgresCompatibilityParser> =
     LazyLock::new(PostgresCompatibilityParser::new);
 
 /// A SELECT, and what of it is asked for. `EXPLAIN POLICY` is no SQL: see [`policy_of`].
@@ -31,6 +50,8 @@ pub(super) enum Asked {
 /// A statement that was read, with what it reads and what its columns are called.
 pub(super) struct Read {
     pub(super) asked: Asked,
+    /// Over the catalogue, what to ask for if that cannot be planned.
+    pub(super) lenient: Option<Statement>,
     pub(super) reads: Reads,
     pub(super) labels: Option<Labels>,
     /// Whether it has no rows, whatever else it says.
@@ -43,6 +64,9 @@ impl Read {
     /// The same with one value in the place of each array that is a parameter, to find out of what
     /// type it is.
     pub(super) fn single_out(&mut self) {
+        if let Some(Statement::Statement(statement)) = &mut self.lenient {
+            parameters::single_out(statement);
+        }
         if let Asked::Rows(Statement::Statement(statement)) = &mut self.asked {
             self.arrays = parameters::single_out(statement);
         }
@@ -58,6 +82,7 @@ impl Read {
             }
             return Ok(Self {
                 asked,
+                lenient: None,
                 reads: Reads::Published,
                 labels: None,
                 is_empty: false,
@@ -65,8 +90,9 @@ impl Read {
             });
         }
         let (mut asked, labels) = read_as_postgres(state, question.sql)?;
+        let types = parameters::types_of(question.parameters);
         if let Asked::Rows(Statement::Statement(statement)) = &mut asked {
-            parameters::declare(statement, &parameters::types_of(question.parameters));
+            parameters::declare(statement, &types);
         }
         let (Asked::Rows(statement) | Asked::Plan(statement)) = &mut asked;
         let tables =
@@ -79,41 +105,69 @@ impl Read {
             }
             catalogue::adapt(statement);
         }
-        Ok(Self { reads, asked, labels: Some(labels), is_empty, arrays: BTreeSet::new() })
+        let lenient = match (reads, &asked) {
+            (Reads::Catalogue, Asked::Rows(asked)) => lenient(question.sql)
+                .map(|mut statement| {
+                    parameters::declare(&mut statement, &types);
+                    catalogue::adapt(&mut statement);
+                    Statement::Statement(Box::new(statement))
+                })
+                .filter(|lenient| lenient != asked),
+            _ => None,
+        };
+        Ok(Self { reads, asked, lenient, labels: Some(labels), is_empty, arrays: BTreeSet::new() })
     }
 }
 
 /// Reads a statement as PostgreSQL would, and tells what PostgreSQL would call its columns.
 fn read_as_postgres(state: &SessionState, sql: &str) -> Result<(Asked, Labels), QueryError> {
     let sql = catalogue::plain(sql);
-    let mut statements = POSTGRES.parse(sql).map_err(|_| QueryError::Syntax)?;
-    let (Some(mut statement), true) = (statements.pop(), statements.is_empty()) else {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql);
+    let mut statements = statements.map_err(|_| QueryError::Syntax)?;
+    let (Some(written), true) = (statements.pop(), statements.is_empty()) else {
         return Err(QueryError::NotSelect { what: "more than one statement" });
     };
-    let ast::Statement::Query(query) = &statement else {
+    let ast::Statement::Query(query) = &written else {
         return Ok((read(state, sql)?, Labels::one("QUERY PLAN")));
     };
-    // What was rewritten may have lost the names that PostgreSQL would choose.
-    let written = Parser::parse_sql(&PostgreSqlDialect {}, sql).ok().and_then(|mut all| all.pop());
-    let labels = match &written {
-        Some(ast::Statement::Query(query)) => Labels::of(query),
-        _ => Labels::of(query),
-    };
-    labels::tell_apart(&mut statement);
-    dialect::translate(&mut statement);
+    // What is rewritten may lose the names that PostgreSQL would choose.
+    let labels = Labels::of(query);
+    let mut statement = RULES.iter().fold(written, |statement, rule| rule.rewrite(statement));
+    say(&mut statement);
     Ok((Asked::Rows(Statement::Statement(Box::new(statement))), labels))
+}
+
+/// A SELECT over the catalogue, changed so that more of it can be planned.
+fn lenient(sql: &str) -> Option<ast::Statement> {
+    let mut statement = LENIENT.parse(catalogue::plain(sql)).ok()?.pop()?;
+    say(&mut statement);
+    Some(statement)
+}
+
+/// Says in the engine's words what PostgreSQL means.
+fn say(statement: &mut ast::Statement) {
+    labels::tell_apart(statement);
+    postgres_functions::translate(statement);
+    dialect::translate(statement);
 }
 
 /// Reads a statement, which is one SELECT or an EXPLAIN without options of one.
 pub(super) fn read(state: &SessionState, sql: &str) -> Result<Asked, QueryError> {
     let dialect = state.config().options().sql_parser.dialect;
-    let statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
+    let mut statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
         // The engine calls several statements in one text unimplemented.
         match QueryError::from_planning(error) {
             QueryError::NotSupported => QueryError::NotSelect { what: "more than one statement" },
             _ => QueryError::Syntax,
         }
     })?;
+    let said = match &mut statement {
+        Statement::Explain(explain) => &mut *explain.statement,
+        other => other,
+    };
+    if let Statement::Statement(said) = said {
+        postgres_functions::translate(said);
+    }
     let what = match statement {
         Statement::Statement(inner) if matches!(*inner, ast::Statement::Query(_)) => {
             return Ok(Asked::Rows(Statement::Statement(inner)));

@@ -15,7 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::{CATALOG, PUBLISHED};
 use crate::catalogue::PostgresTypes;
-use crate::{QueryError, scalar_functions};
+use crate::{QueryError, postgres_functions, scalar_functions};
 
 /// A session whose tables are added one by one.
 pub(super) struct Schemas {
@@ -51,7 +51,7 @@ impl Schemas {
             .with_scalar_functions(scalar_functions::of_engine())
             .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
             .with_window_functions(SessionStateDefaults::default_window_functions())
-            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_expr_planners(postgres_functions::expr_planners())
             .build();
         // One moment for all that a statement says of the time.
         let now = DateTime::from_timestamp_micros(now.micros());
