@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     self, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr,
     FunctionArguments, Ident, ObjectName, ObjectNamePart, SelectItem, Statement,
-    TableAliasColumnDef, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
+    TableAliasColumnDef, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use crate::catalogue::call;
@@ -69,7 +69,7 @@ impl VisitorMut for Translate {
                     } else if matches!(data_type, DataType::Interval { .. }) {
                         **inner = Expr::value(Value::SingleQuotedString(spelled(text)));
                     } else if is_timestamp(data_type) {
-                        **inner = Expr::value(Value::SingleQuotedString(whole_offset(text)));
+                        **inner = Expr::value(Value::SingleQuotedString(whole_time(text)));
                     }
                 }
             }
@@ -90,7 +90,7 @@ impl VisitorMut for Translate {
             }
             Expr::TypedString(typed) if is_timestamp(&typed.data_type) => {
                 if let Some(text) = typed.value.value.clone().into_string() {
-                    typed.value.value = Value::SingleQuotedString(whole_offset(&text));
+                    typed.value.value = Value::SingleQuotedString(whole_time(&text));
                 }
             }
             _ => {}
@@ -180,15 +180,24 @@ fn spelled(text: &str) -> String {
 
 fn is_timestamp(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Timestamp(_, zone) => {
-            matches!(zone, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone)
-        }
+        DataType::Timestamp(..) => true,
         DataType::Custom(name, _) => name.to_string().to_lowercase().ends_with("timestamptz"),
         _ => false,
     }
 }
 
-/// An instant whose offset has minutes: the engine reads no other.
+/// A time that has seconds, and an offset, if it has one, that has minutes: the engine reads no other.
+fn whole_time(text: &str) -> String {
+    let whole = whole_offset(text);
+    let Some((date, time)) = whole.split_once([' ', 'T']) else { return whole };
+    let clock = time.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(time.len());
+    match time[..clock].split(':').count() {
+        2 => format!("{date} {}:00{}", &time[..clock], &time[clock..]),
+        _ => whole,
+    }
+}
+
+/// An instant whose offset has minutes.
 fn whole_offset(text: &str) -> String {
     let bytes = text.as_bytes();
     match bytes {
@@ -224,6 +233,14 @@ mod tests {
             (
                 "SELECT TIMESTAMPTZ '2026-03-29 02:30:00+02'",
                 "SELECT TIMESTAMPTZ '2026-03-29 02:30:00+02:00'",
+            ),
+            (
+                "SELECT TIMESTAMP '2026-03-29 02:30', '2026-03-29T02:30Z'::timestamptz",
+                "SELECT TIMESTAMP '2026-03-29 02:30:00', '2026-03-29 02:30:00Z'::TIMESTAMPTZ",
+            ),
+            (
+                "SELECT TIMESTAMP '2026-03-29 02:30:05.5'",
+                "SELECT TIMESTAMP '2026-03-29 02:30:05.5'",
             ),
             (
                 "SELECT INTERVAL '1 day -02:03:04.5'",

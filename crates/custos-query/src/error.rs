@@ -366,6 +366,7 @@ impl QueryError {
 
     /// Takes our own error out of the engine's wrapping.
     fn unwrap(error: DataFusionError) -> Self {
+        use datafusion::arrow::error::ArrowError;
         match error {
             DataFusionError::External(inner) => match inner.downcast::<Self>() {
                 Ok(own) => *own,
@@ -373,6 +374,13 @@ impl QueryError {
             },
             DataFusionError::Context(_, inner) => Self::unwrap(*inner),
             DataFusionError::Diagnostic(_, inner) => Self::unwrap(*inner),
+            DataFusionError::ArrowError(arrow, _) => match *arrow {
+                ArrowError::ExternalError(inner) => match inner.downcast() {
+                    Ok(inner) => Self::unwrap(*inner),
+                    Err(_) => Self::Compute,
+                },
+                _ => Self::Compute,
+            },
             // A shared error cannot be taken apart; its kind is all that is left.
             DataFusionError::Shared(_) => Self::Compute,
             _ => Self::Internal,

@@ -146,8 +146,8 @@ fn lenient(sql: &str) -> Option<ast::Statement> {
 
 /// Says in the engine's words what PostgreSQL means.
 fn say(statement: &mut ast::Statement) {
-    labels::tell_apart(statement);
     postgres_functions::translate(statement);
+    labels::tell_apart(statement);
     dialect::translate(statement);
 }
 
