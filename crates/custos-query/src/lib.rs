@@ -17,6 +17,7 @@
 mod aging;
 mod allow;
 mod answer_cache;
+mod array_agg;
 mod bounded;
 mod budget;
 mod catalogue;

@@ -505,7 +505,7 @@ fn failing_tests_of_facts_say_what_was_expected_and_what_was_found() {
             "retention.test.yaml: retention.test.yaml:3:39: not an RFC 3339 instant, such as \
              `2026-03-01T10:00:00+08:00` (write such an instant, in quotes)",
             "regimes.test.yaml: expected `horses: 3`, found only `acknowledge`, `answer`, \
-             `extension`, `jurisdictions`, `known`, `name`, `opt_out`",
+             `extension`, `jurisdictions`, `known`, `minors`, `name`, `opt_out`",
         ]
     );
 }

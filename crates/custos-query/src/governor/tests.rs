@@ -126,7 +126,7 @@ impl World {
     /// Enough memory for the partitions to spill, and far too little for the rows.
     fn little_memory(&self) -> Limits {
         let partitions = std::thread::available_parallelism().unwrap().get() as u64;
-        Limits { statement_memory_bytes: 32 * MIB * partitions, ..self.limits() }
+        Limits { statement_memory_bytes: 48 * MIB * partitions, ..self.limits() }
     }
 
     pub(crate) async fn doors(&self, limits: Limits) -> Doors {
@@ -324,7 +324,7 @@ async fn what_does_not_fit_in_memory_is_spilled_sealed_and_changes_no_row() {
         let (mut batches, mut spilled) = (Vec::new(), 0);
         let mut stream = little.run(sql).await.unwrap();
         while let Some(batch) = stream.next().await {
-            batches.push(batch.unwrap());
+            batches.push(batch.unwrap_or_else(|error| panic!("{sql}: {error}")));
             if batches.len() % 16 == 1 {
                 let files = world.temporary_files();
                 assert!(!files.iter().any(|file| in_clear(file)), "{sql}");

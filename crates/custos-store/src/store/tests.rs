@@ -34,7 +34,7 @@ async fn a_store_of_a_newer_version_is_refused(home: Home) {
     .await
     .unwrap();
     let error = home.try_open().await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 9000, known: 7 }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 9000, known: 8 }), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 

@@ -137,8 +137,20 @@ const CHANGES: &[(&str, &str, &str, &[&str])] = &[
         &[
             "The change opens nothing.",
             "The change closes:",
-            "In what is kept",
+            "Whatever the purpose, whoever asks",
             "- rows of `landing.pos_orders` are deleted if before 2020-11-22T00:00:00Z, were deleted if before 2016-11-22T00:00:00Z",
+        ],
+    ),
+    (
+        "regimes.yaml",
+        "minors: {guardian_below: 14, unknown_age: adult}   # Art. 31",
+        "minors: {guardian_below: 18, unknown_age: adult}",
+        &[
+            "The change opens nothing.",
+            "The change closes:",
+            "Whatever the purpose, whoever asks",
+            "- of the young in `cn` a guardian consents below 18, was a guardian consents below 14",
+            "- of the young where the jurisdiction is unknown a guardian consents below 18, a grant is needed below 16, was a guardian consents below 16, a grant is needed below 16",
         ],
     ),
     (
