@@ -2,11 +2,14 @@
 //!
 //! Joins of small tables give batches of a row or two.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 
 /// A batch with fewer rows is small.
 const FEW_ROWS: usize = 1_024;
@@ -34,7 +37,7 @@ impl Gathered {
         };
         let (mut rows, mut small) = (first.num_rows(), vec![first]);
         while rows < FEW_ROWS {
-            match self.batches.next().now_or_never() {
+            match self.ready().await {
                 Some(Some(Ok(batch))) => {
                     rows += batch.num_rows();
                     small.push(batch);
@@ -54,6 +57,20 @@ impl Gathered {
             [only] => Some(Ok(only.clone())),
             _ => Some(concat_batches(&self.batches.schema(), &small).map_err(Into::into)),
         }
+    }
+}
+
+impl Gathered {
+    /// What is there already. Asked for on behalf of the task, which is woken for what comes later:
+    /// streams may keep the first waker that they are given.
+    async fn ready(&mut self) -> Option<Option<Result<RecordBatch>>> {
+        poll_fn(|context| {
+            Poll::Ready(match self.batches.poll_next_unpin(context) {
+                Poll::Ready(next) => Some(next),
+                Poll::Pending => None,
+            })
+        })
+        .await
     }
 }
 
