@@ -17,7 +17,6 @@
 mod aging;
 mod allow;
 mod answer_cache;
-mod array_agg;
 mod bounded;
 mod budget;
 mod catalogue;

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, PrimitiveArray,
-    StringViewArray,
+    StringBuilder,
 };
-use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType,
@@ -25,7 +24,15 @@ pub(crate) fn scrub(array: &ArrayRef) -> Result<ArrayRef> {
         return Ok(Arc::clone(array));
     }
     match array.data_type() {
-        DataType::Utf8View => Ok(Arc::new(gathered(array.as_string_view()))),
+        DataType::Utf8 => {
+            let text = array.as_string::<i32>();
+            if exact_bytes(text.value_data().len(), text.value_offsets()) && nulls_are_empty(text) {
+                return Ok(Arc::clone(array));
+            }
+            let mut copy = StringBuilder::new();
+            text.iter().for_each(|value| copy.append_option(value));
+            Ok(Arc::new(copy.finish()))
+        }
         DataType::Binary => {
             let mut copy = BinaryBuilder::new();
             array.as_binary::<i32>().iter().for_each(|value| copy.append_option(value));
@@ -55,39 +62,25 @@ fn is_plain(data_type: &DataType) -> bool {
 
 /// A copy whose slots below nulls are zero.
 fn rebuild<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
-    let array = array.as_primitive::<T>();
-    let mut values = array.values().to_vec();
-    let nulls = array.nulls().map(|nulls| below(nulls, |at| values[at] = T::Native::default()));
-    let copy = PrimitiveArray::<T>::new(values.into(), nulls);
+    let copy: PrimitiveArray<T> = array.as_primitive::<T>().iter().collect();
     Arc::new(copy.with_data_type(array.data_type().clone()))
 }
 
-/// A copy of what is null, calling `hide` for each slot that is.
-fn below(nulls: &NullBuffer, mut hide: impl FnMut(usize)) -> NullBuffer {
-    for at in (!nulls.inner()).set_indices() {
-        hide(at);
-    }
-    let valid = nulls.inner();
-    NullBuffer::new(BooleanBuffer::collect_bool(valid.len(), |at| valid.value(at)))
+fn exact_bytes(bytes: usize, offsets: &[i32]) -> bool {
+    offsets.first() == Some(&0)
+        && offsets.last().and_then(|last| usize::try_from(*last).ok()) == Some(bytes)
 }
 
-/// A copy with a buffer of its own. Always: how much memory the views of a batch hold on to must not
-/// follow from whether rows beside them are hidden.
-fn gathered(text: &StringViewArray) -> StringViewArray {
-    let Some(nulls) = text.nulls() else { return text.gc() };
-    // Short values lie in the views themselves, and views below nulls would be gathered, too.
-    let mut views = text.views().to_vec();
-    let nulls = below(nulls, |at| views[at] = 0);
-    StringViewArray::new(views.into(), text.data_buffers().to_vec(), Some(nulls)).gc()
+fn nulls_are_empty(text: &arrow::array::StringArray) -> bool {
+    text.null_count() == 0
+        || (0..text.len()).all(|at| text.is_valid(at) || text.value_length(at) == 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::Int64Array;
-
-    /// Too long to lie within a view.
-    const CANARY: &str = "a canary that sings";
+    use arrow::array::{Int64Array, StringArray};
+    use arrow::buffer::NullBuffer;
 
     fn bytes_of(array: &ArrayRef) -> Vec<u8> {
         let data = array.to_data();
@@ -100,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_slice_leaves_its_neighbours_behind() {
-        let whole: ArrayRef = Arc::new(StringViewArray::from(vec![CANARY, "kept, and as long"]));
+        let whole: ArrayRef = Arc::new(StringArray::from(vec!["canary", "kept"]));
         let slice = whole.slice(1, 1);
         assert!(holds(&slice, b"canary"));
         let clean = scrub(&slice).unwrap();
@@ -110,17 +103,11 @@ mod tests {
 
     #[test]
     fn a_null_has_no_value_below_it() {
-        for hidden in ["canary", CANARY] {
-            let text = StringViewArray::from(vec![hidden, "kept", "kept, and as long"]);
-            let (views, buffers, _) = text.into_parts();
-            let nulls = NullBuffer::from(vec![false, true, true]);
-            let text: ArrayRef = Arc::new(StringViewArray::new(views, buffers, Some(nulls)));
-            assert!(holds(&text, b"canary"));
-            let clean = scrub(&text).unwrap();
-            assert_eq!(&clean, &text);
-            assert!(!holds(&clean, b"canary"));
-        }
+        let text = StringArray::from(vec!["canary", "kept"]);
+        let (offsets, values, _) = text.into_parts();
         let nulls = NullBuffer::from(vec![false, true]);
+        let hidden: ArrayRef = Arc::new(StringArray::new(offsets, values, Some(nulls.clone())));
+        assert!(!holds(&scrub(&hidden).unwrap(), b"canary"));
         let number = i64::from_le_bytes(*b"canaries");
         let numbers: ArrayRef = Arc::new(Int64Array::new(vec![number, 1].into(), Some(nulls)));
         let clean = scrub(&numbers).unwrap();

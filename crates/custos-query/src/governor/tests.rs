@@ -126,7 +126,7 @@ impl World {
     /// Enough memory for the partitions to spill, and far too little for the rows.
     fn little_memory(&self) -> Limits {
         let partitions = std::thread::available_parallelism().unwrap().get() as u64;
-        Limits { statement_memory_bytes: 48 * MIB * partitions, ..self.limits() }
+        Limits { statement_memory_bytes: 32 * MIB * partitions, ..self.limits() }
     }
 
     pub(crate) async fn doors(&self, limits: Limits) -> Doors {
