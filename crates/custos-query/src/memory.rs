@@ -55,7 +55,7 @@ impl StatementMemory {
         let mut state = self.state();
         let of_operator = reservation.size().saturating_add(bytes);
         let of_all = state.taken.saturating_add(bytes);
-        let can_spill = reservation.consumer().can_spill();
+        let can_spill = can_spill(reservation.consumer());
         let of_spilling = state.taken_spilling.saturating_add(if can_spill { bytes } else { 0 });
         let half = self.bytes_max / 2;
         let is_even_part = of_operator <= half / state.spilling.max(1);
@@ -70,7 +70,7 @@ impl StatementMemory {
     fn give_back(&self, reservation: &MemoryReservation, bytes: usize) {
         let mut state = self.state();
         state.taken = state.taken.saturating_sub(bytes);
-        if reservation.consumer().can_spill() {
+        if can_spill(reservation.consumer()) {
             state.taken_spilling = state.taken_spilling.saturating_sub(bytes);
         }
     }
@@ -88,13 +88,13 @@ impl MemoryPool for StatementMemory {
     }
 
     fn register(&self, consumer: &MemoryConsumer) {
-        if consumer.can_spill() {
+        if can_spill(consumer) {
             self.state().spilling += 1;
         }
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
-        if consumer.can_spill() {
+        if can_spill(consumer) {
             let mut state = self.state();
             state.spilling = state.spilling.saturating_sub(1);
         }
@@ -103,7 +103,7 @@ impl MemoryPool for StatementMemory {
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         let mut state = self.state();
         state.taken += additional;
-        if reservation.consumer().can_spill() {
+        if can_spill(reservation.consumer()) {
             state.taken_spilling += additional;
         }
         drop(state);
@@ -136,6 +136,12 @@ impl MemoryPool for StatementMemory {
     fn memory_limit(&self) -> MemoryLimit {
         MemoryLimit::Finite(self.bytes_max)
     }
+}
+
+/// Whether an operator does with less by writing to temporary files. What passes rows between
+/// partitions says so and must not: see [`crate::spill::EXCHANGE`].
+fn can_spill(consumer: &MemoryConsumer) -> bool {
+    consumer.can_spill() && !consumer.name().starts_with("RepartitionExec[")
 }
 
 #[cfg(test)]

@@ -341,6 +341,27 @@ async fn what_does_not_fit_in_memory_is_spilled_sealed_and_changes_no_row() {
     }
 }
 
+/// The engine passes rows between partitions by files, too, and waits for ever where two of them are
+/// open; such statements need memory that they cannot have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_short_of_memory_between_partitions_never_waits_for_itself() {
+    let partitions = std::thread::available_parallelism().unwrap().get();
+    let world = World::with_rows(i64::try_from(partitions).unwrap() * 100_000).await;
+    for mib in [3, 5, 8] {
+        let statement_memory_bytes = mib * MIB * partitions as u64;
+        let doors = world.doors(Limits { statement_memory_bytes, ..world.limits() }).await;
+        for sql in [
+            "select g, count(distinct canary_text) as n from people group by g",
+            "select canary_text, count(*) as n from people group by canary_text",
+            "select distinct canary_text, n from people",
+        ] {
+            let ended = doors.rows(sql).await;
+            assert!(matches!(ended, Ok(_) | Err(QueryError::TooLarge)), "{sql}: {ended:?}");
+            doors.until_free().await;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_beyond_its_temporary_space_fails_cleanly_and_frees_everything() {
     let partitions = std::thread::available_parallelism().unwrap().get();
