@@ -1,5 +1,7 @@
 //! Why a statement did not produce rows.
 
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use custos_core::{Classify, ErrorKind, Purpose, StoreError};
@@ -324,8 +326,12 @@ impl QueryError {
     }
 
     /// Translates a failure of planning, leaving the engine's text behind.
-    pub(crate) fn from_planning(error: DataFusionError) -> Self {
-        match error.find_root() {
+    pub(crate) fn from_planning(error: &DataFusionError) -> Self {
+        let root = error.find_root();
+        if let Some(own) = Self::carried(root) {
+            return own;
+        }
+        match root {
             DataFusionError::SQL(..) => Self::Syntax,
             DataFusionError::SchemaError(schema, _) => match &**schema {
                 SchemaError::FieldNotFound { field, .. } => {
@@ -340,7 +346,6 @@ impl QueryError {
                 Some(name) => Self::unknown_function(name),
                 None => Self::Plan,
             },
-            DataFusionError::External(inner) if inner.is::<Self>() => Self::unwrap(error),
             // Constants are computed while a statement is planned.
             DataFusionError::ArrowError(..) => Self::from_execution(error),
             _ => Self::Plan,
@@ -348,9 +353,13 @@ impl QueryError {
     }
 
     /// Translates a failure of execution, leaving the engine's text behind.
-    pub(crate) fn from_execution(error: DataFusionError) -> Self {
+    pub(crate) fn from_execution(error: &DataFusionError) -> Self {
         use datafusion::arrow::error::ArrowError;
-        match error.find_root() {
+        let root = error.find_root();
+        if let Some(own) = Self::carried(root) {
+            return own;
+        }
+        match root {
             DataFusionError::ResourcesExhausted(_) => Self::TooLarge,
             DataFusionError::ArrowError(arrow, _) => match &**arrow {
                 ArrowError::DivideByZero => Self::DivideByZero,
@@ -358,40 +367,36 @@ impl QueryError {
                 ArrowError::ArithmeticOverflow(_) => Self::OutOfRange,
                 _ => Self::Compute,
             },
-            DataFusionError::External(inner) if inner.is::<Self>() => Self::unwrap(error),
             DataFusionError::Execution(text) if text == SEVERAL_ROWS => Self::SeveralRows,
             _ => Self::Compute,
         }
     }
 
-    /// Takes our own error out of the engine's wrapping.
-    fn unwrap(error: DataFusionError) -> Self {
-        use datafusion::arrow::error::ArrowError;
-        match error {
-            DataFusionError::External(inner) => match inner.downcast::<Self>() {
-                Ok(own) => *own,
-                Err(_) => Self::Internal,
-            },
-            DataFusionError::Context(_, inner) => Self::unwrap(*inner),
-            DataFusionError::Diagnostic(_, inner) => Self::unwrap(*inner),
-            DataFusionError::ArrowError(arrow, _) => match *arrow {
-                ArrowError::ExternalError(inner) => match inner.downcast() {
-                    Ok(inner) => Self::unwrap(*inner),
-                    Err(_) => Self::Compute,
-                },
-                _ => Self::Compute,
-            },
-            // A shared error cannot be taken apart; its kind is all that is left.
-            DataFusionError::Shared(_) => Self::Compute,
-            _ => Self::Internal,
-        }
-    }
-
     /// Wraps our own error for the way through the engine.
     pub(crate) fn into_engine(self) -> DataFusionError {
-        DataFusionError::External(Box::new(self))
+        DataFusionError::External(Box::new(Carried(Mutex::new(Some(self)))))
+    }
+
+    /// Takes our own error out of the engine's wrappings, if it is one.
+    fn carried(root: &DataFusionError) -> Option<Self> {
+        let DataFusionError::External(inner) = root else { return None };
+        let Carried(own) = inner.downcast_ref()?;
+        // What several partitions report is told by the first.
+        Some(own.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Self::Compute))
     }
 }
+
+/// Our own error on its way through the engine, which shares errors between partitions.
+#[derive(Debug)]
+struct Carried(Mutex<Option<QueryError>>);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the statement failed")
+    }
+}
+
+impl std::error::Error for Carried {}
 
 /// How the engine says that a subquery that stands for a value has several.
 const SEVERAL_ROWS: &str = "Scalar subquery returned more than one row";
@@ -404,7 +409,27 @@ fn invalid_function(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use datafusion::arrow::error::ArrowError;
+
+    #[test]
+    fn our_own_error_comes_out_of_any_wrapping_as_it_went_in() {
+        let own = || QueryError::Timeout.into_engine();
+        let arrow = |error| DataFusionError::from(ArrowError::ExternalError(Box::new(error)));
+        let shared = |error| DataFusionError::Shared(Arc::new(error));
+        let wrapped = [
+            own(),
+            own().context("a task"),
+            arrow(own()),
+            shared(own()),
+            shared(arrow(shared(own()).context("a partition"))),
+        ];
+        for error in &wrapped {
+            assert!(matches!(QueryError::from_execution(error), QueryError::Timeout), "{error:?}");
+        }
+    }
 
     #[test]
     fn a_name_that_looks_like_a_value_is_not_repeated() {

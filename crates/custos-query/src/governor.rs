@@ -425,7 +425,7 @@ impl Governor {
             },
             _ => planned,
         };
-        let plan = planned.map_err(QueryError::from_planning)?;
+        let plan = planned.map_err(|error| QueryError::from_planning(&error))?;
         Ok(Planned { plan, state, wanted, reads, labels, tables })
     }
 
@@ -483,8 +483,9 @@ impl Governor {
         session: Option<&Session>,
     ) -> Result<Vec<String>, QueryError> {
         let database = session.map_or(CATALOG, |session| session.database.as_str());
-        let references =
-            state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
+        let references = state
+            .resolve_table_references(statement)
+            .map_err(|error| QueryError::from_planning(&error))?;
         let mut ordered = Vec::new();
         for reference in references {
             let schema = reference.schema().unwrap_or(PUBLISHED);
@@ -547,7 +548,7 @@ impl Governor {
                 .state
                 .statement_to_plan(statement)
                 .await
-                .map_err(QueryError::from_planning)?;
+                .map_err(|error| QueryError::from_planning(&error))?;
             let plan = match self.output(purpose)? {
                 OutputMode::Row => plan,
                 OutputMode::Aggregate { .. } | OutputMode::Dp => totals::mark(plan, name)?,
@@ -646,7 +647,7 @@ pub(crate) struct SourceSeen {
 
 /// The plan with these values for its parameters.
 fn bind(plan: LogicalPlan, parameters: &[ArrayRef]) -> Result<LogicalPlan, QueryError> {
-    let names = plan.get_parameter_names().map_err(QueryError::from_planning)?;
+    let names = plan.get_parameter_names().map_err(|error| QueryError::from_planning(&error))?;
     for name in &names {
         let number = name.trim_start_matches('$').parse().unwrap_or(usize::MAX);
         if number == 0 || number > parameters.len() {
@@ -658,7 +659,7 @@ fn bind(plan: LogicalPlan, parameters: &[ArrayRef]) -> Result<LogicalPlan, Query
     }
     let values = parameters.iter().map(|value| ScalarValue::try_from_array(value, 0));
     let values = values.collect::<Result<Vec<_>, _>>().map_err(|_| QueryError::Internal)?;
-    plan.with_param_values(values).map_err(QueryError::from_planning)
+    plan.with_param_values(values).map_err(|error| QueryError::from_planning(&error))
 }
 
 /// The plan of what is answered without one.

@@ -98,7 +98,7 @@ pub(crate) fn over_people(
 ) -> Result<LogicalPlan, QueryError> {
     let options = state.config_options();
     let analyzed = state.analyzer().execute_and_check(plan, options, |_, _| ());
-    let analyzed = analyzed.map_err(QueryError::from_planning)?;
+    let analyzed = analyzed.map_err(|error| QueryError::from_planning(&error))?;
     let guard = Guard { people_min, state, of_model: false };
     guard.above(&analyzed).map_err(|refusal| match refusal {
         Refusal::Statement(why) => QueryError::TotalsOnly { people_min, why },

@@ -95,8 +95,9 @@ impl Read {
             parameters::declare(statement, &types);
         }
         let (Asked::Rows(statement) | Asked::Plan(statement)) = &mut asked;
-        let tables =
-            state.resolve_table_references(statement).map_err(QueryError::from_planning)?;
+        let tables = state
+            .resolve_table_references(statement)
+            .map_err(|error| QueryError::from_planning(&error))?;
         let reads = Reads::of(&tables)?;
         let mut is_empty = false;
         if let (Reads::Catalogue, Statement::Statement(statement)) = (reads, statement) {
@@ -156,7 +157,7 @@ pub(super) fn read(state: &SessionState, sql: &str) -> Result<Asked, QueryError>
     let dialect = state.config().options().sql_parser.dialect;
     let mut statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
         // The engine calls several statements in one text unimplemented.
-        match QueryError::from_planning(error) {
+        match QueryError::from_planning(&error) {
             QueryError::NotSupported => QueryError::NotSelect { what: "more than one statement" },
             _ => QueryError::Syntax,
         }

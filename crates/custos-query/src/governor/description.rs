@@ -178,7 +178,8 @@ fn parameter_types(plan: &LogicalPlan) -> Result<Vec<DataType>, QueryError> {
 }
 
 fn parameter_fields(plan: &LogicalPlan) -> Result<Vec<FieldRef>, QueryError> {
-    let mut fields = plan.get_parameter_fields().map_err(QueryError::from_planning)?;
+    let mut fields =
+        plan.get_parameter_fields().map_err(|error| QueryError::from_planning(&error))?;
     // What is cast to a type is of that type.
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
@@ -192,7 +193,7 @@ fn parameter_fields(plan: &LogicalPlan) -> Result<Vec<FieldRef>, QueryError> {
             })
         })
     })
-    .map_err(QueryError::from_planning)?;
+    .map_err(|error| QueryError::from_planning(&error))?;
     let any: FieldRef = Arc::new(Field::new("", DataType::Null, true));
     let mut parameters = Vec::new();
     for (name, field) in fields {

@@ -220,7 +220,7 @@ impl Executor {
         };
         while let Some(batch) = batches.next().await {
             let batch =
-                batch.map_err(|error| governed.lent.explain(QueryError::from_execution(error)))?;
+                batch.map_err(|error| governed.lent.explain(QueryError::from_execution(&error)))?;
             meter.pass(&batch)?;
             outlet.send(batch).await?;
         }
@@ -273,7 +273,7 @@ impl Executor {
             Wanted::Policy(answer) => answer.at(&visibility)?,
             Wanted::Plan => {
                 let plan = governed.planned.state.optimize(&governed.planned.plan);
-                explain::plan_lines(&plan.map_err(QueryError::from_planning)?)?
+                explain::plan_lines(&plan.map_err(|error| QueryError::from_planning(&error))?)?
             }
         };
         let schema = answer.schema();
@@ -290,9 +290,9 @@ impl Executor {
         let plan = state
             .create_physical_plan(&governed.planned.plan)
             .await
-            .map_err(QueryError::from_planning)?;
+            .map_err(|error| QueryError::from_planning(&error))?;
         allow::physical(&*plan, governed.planned.reads)?;
-        over.interrupts(plan, governed.time()).map_err(QueryError::from_planning)
+        over.interrupts(plan, governed.time()).map_err(|error| QueryError::from_planning(&error))
     }
 
     fn execute(
@@ -306,7 +306,8 @@ impl Executor {
         if !governed.lent.is_of(&context.runtime_env()) {
             return Err(QueryError::Internal);
         }
-        let rows = execute_stream(plan, context).map_err(QueryError::from_execution)?;
+        let rows =
+            execute_stream(plan, context).map_err(|error| QueryError::from_execution(&error))?;
         Ok((schema, rows))
     }
 
