@@ -9,6 +9,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 /// What is done in the place of the engine's function, or before it is called.
@@ -19,12 +20,20 @@ pub(crate) trait Instead: Debug + Send + Sync + 'static {
 
 /// A function that is planned like the engine's and computed otherwise.
 pub(crate) fn function(engine: Arc<ScalarUDF>, instead: impl Instead) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(Replaced { engine, instead }))
+    let signature = engine.signature().clone();
+    Arc::new(ScalarUDF::new_from_impl(Replaced { engine, signature, instead }))
+}
+
+/// The same, but that nothing is computed while a statement is planned.
+pub(crate) fn unplanned(engine: Arc<ScalarUDF>, instead: impl Instead) -> Arc<ScalarUDF> {
+    let signature = Signature { volatility: Volatility::Volatile, ..engine.signature().clone() };
+    Arc::new(ScalarUDF::new_from_impl(Replaced { engine, signature, instead }))
 }
 
 #[derive(Debug)]
 struct Replaced<I> {
     engine: Arc<ScalarUDF>,
+    signature: Signature,
     instead: I,
 }
 
@@ -52,7 +61,7 @@ impl<I: Instead> ScalarUDFImpl for Replaced<I> {
     }
 
     fn signature(&self) -> &Signature {
-        self.engine.signature()
+        &self.signature
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
