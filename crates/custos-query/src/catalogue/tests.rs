@@ -3,7 +3,7 @@ use custos_testkit::data_dir;
 use futures::TryStreamExt;
 
 use crate::governor::tests::{Doors, World, principal};
-use crate::{QueryError, Question, Session};
+use crate::{Limits, QueryError, Question, Session};
 
 /// The names of the columns, and how many rows there are.
 async fn ask(doors: &Doors, sql: &str) -> Result<(Vec<String>, usize), QueryError> {
@@ -76,4 +76,13 @@ async fn what_reads_no_table_is_held_to_the_same_limits() {
         let refused = ask(&doors, sql).await;
         assert!(matches!(refused, Err(QueryError::TooLarge)), "{sql}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_new_session_takes_one_turn_for_its_first_statement() {
+    let world = World::with_rows(10).await;
+    let doors = world.doors(Limits { principal_statements: 1, ..world.limits() }).await;
+    let limit = std::time::Duration::from_secs(20);
+    let first = tokio::time::timeout(limit, ask(&doors, "select 1")).await;
+    assert!(matches!(first, Ok(Ok(_))), "{first:?}");
 }

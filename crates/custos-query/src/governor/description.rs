@@ -90,9 +90,18 @@ impl Governor {
         let question = Question::new("", principal, purpose);
         self.admit(&question)?;
         let lent = self.resources.statement(&principal.id).await?;
+        self.tables_within(&question, &lent).await
+    }
+
+    /// The same within the turn of a statement, which would wait for itself if this took another.
+    async fn tables_within(
+        &self,
+        question: &Question<'_>,
+        lent: &Lent,
+    ) -> Result<Vec<(String, SchemaRef)>, QueryError> {
         let mut tables = Vec::new();
         for name in self.catalog.views.keys() {
-            match self.columns_of(name, &question, &lent).await {
+            match self.columns_of(name, question, lent).await {
                 Ok(columns) => tables.push((name.clone(), columns)),
                 Err(error) => match error.kind() {
                     // It is not open to this principal, or its model is broken: it cannot be read.
@@ -130,7 +139,8 @@ impl Governor {
         lent: &Lent,
     ) -> Result<SessionState, QueryError> {
         let catalogue = session.catalogue.get_or_try_init(|| async {
-            let tables = self.tables(question.principal, question.purpose).await?;
+            let of_nothing = Question::new("", question.principal, question.purpose);
+            let tables = self.tables_within(&of_nothing, lent).await?;
             Ok::<_, QueryError>(Arc::new(Catalogue::new(tables)))
         });
         let catalogue = catalogue.await?;
