@@ -24,16 +24,18 @@ const VALUE_MAX: u64 = 16 << 20;
 
 const DAY_NANOS: i128 = 86_400_000_000_000;
 
-/// The functions, and where they are told how much to make.
-const FUNCTIONS: [(&str, Amount); 8] = [
+/// Functions that make texts, and where they are told how much to make.
+const TEXTS: [(&str, Amount); 3] =
+    [("lpad", Amount::Second), ("repeat", Amount::Times), ("rpad", Amount::Second)];
+
+/// The same of lists. One that is the same for all rows would stand in the plan, which tells of it in
+/// words, so they are not computed before rows are.
+const LISTS: [(&str, Amount); 5] = [
     ("array_repeat", Amount::Times),
     ("array_resize", Amount::Second),
     ("gen_series", Amount::Range),
     ("generate_series", Amount::Range),
-    ("lpad", Amount::Second),
     ("range", Amount::Range),
-    ("repeat", Amount::Times),
-    ("rpad", Amount::Second),
 ];
 
 /// How much a call makes of one row.
@@ -50,13 +52,14 @@ enum Amount {
 /// Puts a function that is held to the limit in the place of the engine's, if this is one that needs
 /// it.
 pub(crate) fn replace(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    match FUNCTIONS.iter().find(|(name, _)| *name == function.name()) {
-        // A list that is the same for all rows would stand in the plan, which tells of it in words.
-        Some(("array_repeat" | "array_resize", amount)) | Some((_, amount @ Amount::Range)) => {
-            replaced::unplanned(function, Bounded(*amount))
-        }
-        Some((_, amount)) => replaced::function(function, Bounded(*amount)),
-        None => function,
+    let of = |functions: &[(&str, Amount)]| {
+        let found = functions.iter().find(|(name, _)| *name == function.name());
+        found.map(|(_, amount)| Bounded(*amount))
+    };
+    match (of(&TEXTS), of(&LISTS)) {
+        (Some(texts), _) => replaced::function(function, texts),
+        (None, Some(lists)) => replaced::unplanned(function, lists),
+        (None, None) => function,
     }
 }
 
