@@ -5,6 +5,7 @@ server may not have taken more memory than the attack is worth. Tells of each at
 and under `wrong` what should not have been.
 """
 
+import collections
 import contextlib
 import http.client
 import itertools
@@ -38,6 +39,9 @@ IDLE = 1000
 SEED = 7
 
 MIB = 1 << 20
+
+# What connections are told that hold as much memory as they may.
+FULL = "53400"
 
 ATTACKS = []
 
@@ -829,6 +833,27 @@ def messages_unfinished():
     return {**told, "wrong": wrong}
 
 
+@attack(growth=1000)
+def messages_unfinished_in_number():
+    """More of them than there is memory for: those beyond it are told so once they are whole."""
+    wrong, held = [], []
+    unfinished = b"Q" + struct.pack("!i", 16 << 20) + b"x" * ((16 << 20) - 5)
+    for _ in range(60):
+        connection = postgres(address())
+        connection.socket.sendall(unfinished)
+        held.append(connection)
+    told = while_held(len(held), wrong)
+    found = collections.Counter()
+    for connection in held:
+        connection.socket.sendall(b"x")
+        found[code_of(outcome(connection.socket)[0])] += 1
+        connection.socket.close()
+    # Three quarters of a gigabyte, by seventeen million bytes; the text of no statement ends so.
+    if found != {"08P01": 47, FULL: 13}:
+        wrong.append(f"told {dict(found)}")
+    return {**told, "wrong": wrong}
+
+
 @attack
 def slow_readers():
     """A gigabyte each is asked for, and read a little at a time."""
@@ -937,6 +962,33 @@ def much_kept():
             wrong.append(f"{name}: {type(error).__name__}")
         connection.close()
     return {"told": told, "wrong": wrong}
+
+
+@attack(growth=1000)
+def much_kept_in_number():
+    """Sessions that keep as much as one may, and are more than there is memory for."""
+    wrong, held, found = [], [], collections.Counter()
+    for _ in range(40):
+        connection = postgres(address())
+        portals = [bind("x" * 1_000_000, portal=f"p{at}", name="s") for at in range(30)]
+        connection.query("BEGIN")
+        answers = told_all(connection, parse("SELECT $1::text", name="s", types=[25]), *portals)
+        found[(codes(answers) or ["kept"])[0]] += 1
+        held.append(connection)
+    told = while_held(len(held), wrong)
+    if not (found["kept"] > 20 and found[FULL] > 10 and found.total() == found["kept"] + found[FULL]):
+        wrong.append(f"told {dict(found)}")
+    held[-1].query("ROLLBACK")
+    for expected in (FULL, None):
+        # None of them is so long that there has to be memory to read it.
+        more = [bind("x" * 50_000, portal=f"q{at}") for at in range(40)]
+        answers = told_all(held[-1], parse("SELECT $1::text", types=[25]), *more)
+        if (codes(answers) or [None])[0] != expected:
+            wrong.append(f"more portals: {answers}, not {expected}")
+        held[0].query("ROLLBACK")
+    for connection in held:
+        connection.close()
+    return {**told, "found": dict(found), "wrong": wrong}
 
 
 @attack
@@ -1356,6 +1408,25 @@ def flight_messages():
             except OSError as error:
                 told[f"{method} {name}"] = str(error)[:30]
     return {"tries": len(told), "wrong": wrong}
+
+
+@attack(growth=1200)
+def flight_messages_unfinished():
+    """Parameters of sixteen megabytes whose last byte does not come, more than there is memory for."""
+    wrong, held, refused = [], [], 0
+    body = http2.grpc(b"x" * 10, length=(16 << 20) - 10)[:5] + b"x" * ((16 << 20) - 100)
+    for _ in range(52):
+        connection = http2.Connection(seen.setting("FLIGHT"), address())
+        stream = connection.begin("DoPut", seen.setting("PGPASSWORD"))
+        meanwhile = connection.send_body(stream, body, end=0)
+        refused += any(kind == http2.HEADERS and flags & http2.END_STREAM for kind, flags, _, _ in meanwhile)
+        held.append(connection)
+    told = while_held(len(held), wrong)
+    if refused != 4:
+        wrong.append(f"{refused} were refused")
+    for connection in held:
+        connection.close()
+    return {**told, "refused": refused, "wrong": wrong}
 
 
 @attack

@@ -71,7 +71,7 @@ class Connection:
         stream = self.begin(method, secret, purpose)
         return self.answer(stream, self.send_body(stream, grpc(message)))
 
-    def send_body(self, stream, body):
+    def send_body(self, stream, body, end=END_STREAM):
         """Sends a body as the server makes room for it; what it says meanwhile."""
         rooms, meanwhile = {0: WINDOW_BYTES, stream: WINDOW_BYTES}, []
         while body:
@@ -79,7 +79,7 @@ class Connection:
             if room > 0:
                 part, body = body[:room], body[room:]
                 rooms = {at: left - len(part) for at, left in rooms.items()}
-                self.send(frame(DATA, 0 if body else END_STREAM, stream, part))
+                self.send(frame(DATA, 0 if body else end, stream, part))
                 continue
             kind, flags, at, part = received = self.receive()
             if kind == WINDOW and at in rooms:

@@ -12,6 +12,7 @@ mod handshake;
 mod in_flight;
 mod parameters;
 mod refusal;
+mod sent;
 mod service;
 mod shelf;
 mod sql_info;

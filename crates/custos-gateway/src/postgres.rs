@@ -31,6 +31,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use custos_query::QueryError;
 use pgwire::messages::{PgWireFrontendMessage, SslNegotiationMetaMessage};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -86,6 +87,9 @@ impl From<io::Error> for Stop {
         match error.kind() {
             io::ErrorKind::InvalidData => {
                 Self::Error(PgError::protocol("a message is malformed or too long").fatal())
+            }
+            io::ErrorKind::OutOfMemory => {
+                Self::Error(PgError::from(QueryError::ClientMemoryFull).fatal())
             }
             _ => Self::Gone,
         }

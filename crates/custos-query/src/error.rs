@@ -129,6 +129,9 @@ pub enum QueryError {
     /// Other statements hold the memory or the temporary space.
     #[error("other statements hold all memory or temporary space")]
     Busy,
+    /// What clients sent and have kept takes all the memory that is for it.
+    #[error("connections hold as much memory as they may have, all or those of this principal")]
+    ClientMemoryFull,
     /// The principal has as many statements as it may have.
     #[error("this principal has {limit} statements running, and others waiting")]
     TooManyStatements {
@@ -215,6 +218,7 @@ impl Classify for QueryError {
             | Self::TooManyRows { .. }
             | Self::TooManyBytes { .. } => ErrorKind::TooLarge,
             Self::Busy
+            | Self::ClientMemoryFull
             | Self::TooManyStatements { .. }
             | Self::TooManyLookups
             | Self::TooFast { .. } => ErrorKind::Throttled,
@@ -263,6 +267,11 @@ impl Classify for QueryError {
                     .to_owned(),
             ),
             Self::Busy | Self::TooManyStatements { .. } => Some("try again in a moment".to_owned()),
+            Self::ClientMemoryFull => Some(
+                "close connections, prepared statements and cursors that are not needed, or send \
+                 shorter parameters"
+                    .to_owned(),
+            ),
             Self::TooFast { wait } => Some(format!(
                 "try again in {} seconds, or have the operator raise \
                  `query.principal_statements_per_minute`",

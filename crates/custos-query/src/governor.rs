@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use custos_consent::RowBasis;
-use custos_core::{Clock, Purpose, TableName};
+use custos_core::{Clock, PrincipalId, Purpose, TableName};
 use custos_keys::KeyService;
 use custos_policy::{Decision, DenialReason, OutputMode, PolicySet, Principal, ReadGrant};
 use datafusion::catalog::TableProvider;
@@ -42,7 +42,8 @@ use crate::row_bits::RowBitsCache;
 use crate::scan::GovernedTable;
 use crate::subjects_read::SubjectsRead;
 use crate::{
-    GovernedSource, Limits, QueryError, Question, Session, allow, complexity, compute, totals,
+    ClientMemory, GovernedSource, Limits, QueryError, Question, Session, allow, complexity,
+    compute, totals,
 };
 
 pub(crate) const CATALOG: &str = "custos";
@@ -261,6 +262,12 @@ impl Governor {
     /// The published tables.
     pub fn published(&self) -> Vec<String> {
         self.catalog.views.keys().cloned().collect()
+    }
+
+    /// Memory for what a connection or a call of a principal sends and has kept.
+    #[must_use]
+    pub fn client_memory(&self, of: &PrincipalId) -> ClientMemory {
+        self.resources.client_memory(of)
     }
 
     #[cfg(test)]

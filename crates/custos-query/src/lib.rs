@@ -20,6 +20,7 @@ mod answer_cache;
 mod bounded;
 mod budget;
 mod catalogue;
+mod client_memory;
 mod complexity;
 mod compute;
 mod date_trunc;
@@ -69,6 +70,7 @@ mod time_format;
 mod totals;
 mod units;
 
+pub use client_memory::ClientMemory;
 pub use complexity::STACK_BYTES;
 pub use error::QueryError;
 pub use export::{

@@ -13,7 +13,8 @@ const GIB: u64 = 1 << 30;
 /// What statements may use: all of a process together, those of one principal, and each by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory of all statements together, in bytes.
+    /// Memory of all statements together, in bytes; a quarter of it may go to what clients send and
+    /// have kept.
     pub memory_bytes: u64,
     /// Memory of one statement, in bytes; what can be spilled beyond it is.
     pub statement_memory_bytes: u64,
@@ -28,7 +29,7 @@ pub struct Limits {
     /// Statements that one principal may begin in a minute, over all doors; as many as it can if
     /// not said.
     pub principal_statements_per_minute: Option<u32>,
-    /// Memory of all statements of one principal, in bytes.
+    /// Memory of all statements of one principal, in bytes, and of its clients likewise.
     pub principal_memory_bytes: u64,
     /// Temporary files of all statements of one principal, in bytes.
     pub principal_spill_bytes: u64,

@@ -9,6 +9,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::budget::Budget;
+use crate::client_memory::{ClientMemories, ClientMemory};
 use crate::fair_queue::Account;
 use crate::memory::StatementMemory;
 use crate::pace::Pace;
@@ -22,6 +23,7 @@ use crate::{Limits, QueryError};
 pub(crate) struct Resources {
     limits: Arc<Limits>,
     principals: PrincipalShares,
+    clients: ClientMemories,
     pace: Pace,
     space: Arc<Budget>,
     #[cfg(test)]
@@ -39,6 +41,7 @@ impl Resources {
         Ok(Self {
             #[cfg(test)]
             taken: [Arc::clone(&memory), Arc::clone(&space)],
+            clients: ClientMemories::new(&limits, &memory),
             pace: Pace::new(limits.principal_statements_per_minute),
             principals: PrincipalShares::new(Arc::clone(&limits), memory, Arc::clone(&space)),
             space,
@@ -53,6 +56,11 @@ impl Resources {
     /// Counts a statement that a principal begins, or is [`QueryError::TooFast`].
     pub(crate) fn count(&self, of: &PrincipalId) -> Result<(), QueryError> {
         self.pace.admit(of, Instant::now())
+    }
+
+    /// Memory for a connection or a call of a principal.
+    pub(crate) fn client_memory(&self, of: &PrincipalId) -> ClientMemory {
+        self.clients.of(of)
     }
 
     /// The temporary space of all.

@@ -58,7 +58,7 @@ flight = "127.0.0.1:32010"  # Flight SQL; "off" for none
 [query]
 # spill = "DIR"              # sealed temporary files; the system's folder unless set
 # spill_space = "64GiB"      # of all statements together
-# memory = "4GiB"            # of all statements together
+# memory = "4GiB"            # of all statements together; connections may have a quarter of it
 # principal_statements = 8   # that run at a time; more wait
 # principal_statements_per_minute = 600  # that may begin, over all doors; unlimited unless set
 # principal_spill = "32GiB"  # of all statements of one principal

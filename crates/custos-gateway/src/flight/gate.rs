@@ -8,6 +8,7 @@ use std::time::Instant;
 use arrow_flight::flight_service_server::FlightServiceServer;
 use axum::http::{HeaderMap, Request, Response};
 use custos_policy::Principal;
+use custos_query::{ClientMemory, Governor};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status};
@@ -15,6 +16,7 @@ use tracing::Instrument;
 
 use super::asker::Known;
 use super::door::Door;
+use super::sent::Sent;
 use super::service::Flight;
 use crate::error::RequestError;
 use crate::identity::Identity;
@@ -33,6 +35,7 @@ pub(super) const PARAMETERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     identity: Identity,
+    governor: Arc<Governor>,
     statements: FlightServiceServer<Door>,
     parameters: FlightServiceServer<Door>,
 }
@@ -40,12 +43,14 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(flight: Arc<Flight>) -> Self {
         let identity = Identity::of(&flight.gateway);
+        let governor = Arc::clone(&flight.gateway.governor);
         let door = Arc::new(Door(flight));
         let limited = |bytes| {
             FlightServiceServer::from_arc(Arc::clone(&door)).max_decoding_message_size(bytes)
         };
         Self {
             identity,
+            governor,
             statements: limited(STATEMENT_BYTES_MAX),
             parameters: limited(PARAMETERS_BYTES_MAX),
         }
@@ -65,27 +70,30 @@ impl Service<Request<Body>> for Gate {
         let method = method(request.uri().path());
         let mut service =
             if method == "DoPut" { self.parameters.clone() } else { self.statements.clone() };
-        let identity = self.identity.clone();
+        let (identity, governor) = (self.identity.clone(), Arc::clone(&self.governor));
         let id = CallId::fresh();
         let span = tracing::info_span!("request", id = id.as_str(), method);
         let answered = async move {
             let started = Instant::now();
-            let refused = match method {
-                "Handshake" => None,
-                _ => match caller(&identity, request.extensions().get(), request.headers()).await {
-                    Ok(principal) => {
+            let memory = match method {
+                "Handshake" => Ok(ClientMemory::up_to(0)),
+                _ => caller(&identity, request.extensions().get(), request.headers()).await.map(
+                    |principal| {
+                        let memory = governor.client_memory(&principal.id);
                         request.extensions_mut().insert(Known(principal));
-                        None
-                    }
-                    Err(failure) => Some(Status::from(failure).into_http()),
-                },
+                        memory
+                    },
+                ),
             };
-            let response = match refused {
-                Some(response) => response,
-                None => match service.call(request).await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                },
+            let response = match memory {
+                Err(failure) => Status::from(failure).into_http(),
+                Ok(memory) => {
+                    let request = request.map(|body| Body::new(Sent::new(body, memory)));
+                    match service.call(request).await {
+                        Ok(response) => response,
+                        Err(never) => match never {},
+                    }
+                }
             };
             let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             let status = i32::from(status(response.headers()));

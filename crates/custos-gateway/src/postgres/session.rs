@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use custos_core::Purpose;
 use custos_policy::Principal;
-use custos_query::{Description, Question, RowStream, Visibility};
+use custos_query::{ClientMemory, Description, Question, RowStream, Visibility};
 use pgwire::messages::response::TransactionStatus;
 
 use super::command::Command;
@@ -22,7 +22,7 @@ const KEPT_MAX: usize = 1_000;
 /// Longest name of a savepoint, in bytes.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Most bytes of all statements, of prepared ones and of portals, and of parameters.
+/// Most bytes that a connection keeps: texts of statements, parameters, and settings of savepoints.
 const KEPT_BYTES_MAX: usize = 32 << 20;
 
 /// A statement that was prepared.
@@ -92,6 +92,8 @@ pub(super) struct Session {
     transaction: Option<Transaction>,
     pub(super) statements: HashMap<String, Prepared>,
     pub(super) portals: HashMap<String, Portal>,
+    /// For what is kept.
+    memory: ClientMemory,
 }
 
 impl Session {
@@ -100,6 +102,7 @@ impl Session {
         purpose: Purpose,
         settings: Settings,
         told: custos_query::Session,
+        memory: ClientMemory,
     ) -> Self {
         let reported = settings.reported();
         let mut session = Self {
@@ -111,6 +114,7 @@ impl Session {
             transaction: None,
             statements: HashMap::new(),
             portals: HashMap::new(),
+            memory,
         };
         session.tell_settings();
         session
@@ -193,7 +197,8 @@ impl Session {
             self.settings.end_transaction()?;
             self.tell_settings();
         }
-        Ok(())
+        // What was closed since.
+        Ok(self.memory.hold(self.kept_bytes() as u64)?)
     }
 
     pub(super) fn savepoint(&mut self, name: String) -> Result<(), PgError> {
@@ -201,11 +206,11 @@ impl Session {
             return Err(PgError::new("42622", "the name of the savepoint is too long"));
         }
         let settings = self.settings.clone();
-        let savepoints = &mut self.block("SAVEPOINT")?.savepoints;
-        if savepoints.len() >= KEPT_MAX {
+        if self.block("SAVEPOINT")?.savepoints.len() >= KEPT_MAX {
             return Err(too_many("savepoints").with_hint("release those that are not needed"));
         }
-        savepoints.push((name, settings));
+        self.admit_bytes(name.len() + settings.bytes())?;
+        self.block("SAVEPOINT")?.savepoints.push((name, settings));
         Ok(())
     }
 
@@ -273,15 +278,23 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses to keep so many bytes more than there are, if that is too much.
-    fn admit_bytes(&self, more: usize) -> Result<(), PgError> {
-        let statements = self.statements.iter().map(|(name, kept)| name.len() + kept.bytes());
-        let portals = self.portals.iter().map(|(name, kept)| name.len() + kept.bytes());
-        if statements.chain(portals).sum::<usize>() + more > KEPT_BYTES_MAX {
-            let text = "the statements and cursors of this connection are too large together";
+    /// Refuses to keep so many bytes more than there are, if that is too much for a connection or
+    /// for all of them.
+    fn admit_bytes(&mut self, more: usize) -> Result<(), PgError> {
+        let bytes = self.kept_bytes() + more;
+        if bytes > KEPT_BYTES_MAX {
+            let text = "what this connection has kept is too large";
             return Err(PgError::new("54000", text).with_hint(CLOSE));
         }
-        Ok(())
+        Ok(self.memory.hold(bytes as u64)?)
+    }
+
+    fn kept_bytes(&self) -> usize {
+        let statements = self.statements.iter().map(|(name, kept)| name.len() + kept.bytes());
+        let portals = self.portals.iter().map(|(name, kept)| name.len() + kept.bytes());
+        let savepoints = self.transaction.iter().flat_map(|transaction| &transaction.savepoints);
+        let savepoints = savepoints.map(|(name, settings)| name.len() + settings.bytes());
+        statements.chain(portals).chain(savepoints).sum()
     }
 
     pub(super) fn statement(&self, name: &str) -> Result<&Prepared, PgError> {
@@ -380,7 +393,7 @@ pub(super) fn no_portal() -> PgError {
     PgError::new("34000", "there is no cursor of this name")
 }
 
-const CLOSE: &str = "close those that are not needed any more";
+const CLOSE: &str = "close what is not needed any more";
 
 fn too_many(what: &str) -> PgError {
     PgError::new("54000", format!("a connection has {KEPT_MAX} {what} at most")).with_hint(CLOSE)

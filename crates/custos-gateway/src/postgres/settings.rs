@@ -129,6 +129,14 @@ impl Settings {
         Self { begun, set: BTreeMap::new(), local: BTreeMap::new(), zone: Tz::UTC }
     }
 
+    /// The bytes of what was set.
+    pub(super) fn bytes(&self) -> usize {
+        let set = self.set.iter().map(|(name, value)| name.len() + value.len());
+        let local = self.local.iter();
+        let local = local.map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len));
+        set.chain(local).sum()
+    }
+
     /// Sets a value that a session begins with; what is not known is passed over.
     pub(super) fn begin_with(&mut self, name: &str, value: &str) -> Result<(), PgError> {
         if find(name).is_none_or(|known| known.takes == Takes::Nothing) {

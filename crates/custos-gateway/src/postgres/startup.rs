@@ -53,7 +53,9 @@ pub(super) async fn log_in<S: Stream>(
             _ => settings.begin_with(name, value)?,
         }
     }
-    wire.trust(version);
+    let memory = || door.gateway.governor.client_memory(&principal.id);
+    let kept = memory();
+    wire.trust(version, memory());
     let cancel = door.cancels.register(version).map_err(|_| no_randomness())?;
     let databases = databases(door, &principal);
     let told =
@@ -65,7 +67,7 @@ pub(super) async fn log_in<S: Stream>(
     }
     let key = BackendKeyData::new(cancel.pid, cancel.key.clone());
     wire.put(PgWireBackendMessage::BackendKeyData(key))?;
-    let session = Session::new(principal, purpose, settings, told);
+    let session = Session::new(principal, purpose, settings, told, kept);
     wire.put(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(session.status())))?;
     wire.send().await?;
     Ok((session, cancel))

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use custos_query::ClientMemory;
 use futures::FutureExt;
 use pgwire::messages::{
     DecodeContext, PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion,
@@ -26,8 +27,9 @@ const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// How much is gathered before it is sent, in bytes.
 pub(super) const SEND_BYTES: usize = 64 * 1024;
 
-/// How much a client may send ahead while a statement runs, in bytes.
-const AHEAD_BYTES_MAX: usize = 1 << 20;
+/// What every connection may hold of what its client sends, in bytes: a message that is longer, and
+/// what comes ahead while a statement runs.
+const RECEIVE_BYTES: usize = 64 * 1024;
 
 /// How long a client may take nothing of what it is sent.
 const SEND_TIME_MAX: Duration = Duration::from_secs(300);
@@ -61,6 +63,8 @@ pub(super) struct Wire<S> {
     outgoing: BytesMut,
     context: DecodeContext,
     message_bytes_max: usize,
+    /// For the message that comes, if it is a long one.
+    memory: ClientMemory,
 }
 
 impl<S: Stream> Wire<S> {
@@ -72,6 +76,7 @@ impl<S: Stream> Wire<S> {
             outgoing: BytesMut::new(),
             context: DecodeContext::new(ProtocolVersion::PROTOCOL3_0),
             message_bytes_max: STRANGER_BYTES_MAX,
+            memory: ClientMemory::up_to(0),
         }
     }
 
@@ -81,10 +86,11 @@ impl<S: Stream> Wire<S> {
         self.incoming.is_empty().then_some(self.stream)
     }
 
-    /// The client logged in.
-    pub(super) fn trust(&mut self, version: ProtocolVersion) {
+    /// The client logged in, and may have memory of its principal.
+    pub(super) fn trust(&mut self, version: ProtocolVersion, memory: ClientMemory) {
         self.context.protocol_version = version;
         self.message_bytes_max = MESSAGE_BYTES_MAX;
+        self.memory = memory;
     }
 
     /// A first message, which has no type; `None` when the client has left.
@@ -119,9 +125,13 @@ impl<S: Stream> Wire<S> {
     }
 
     /// The next message; `None` when the client has left.
+    ///
+    /// One for which there is no memory is [`io::ErrorKind::OutOfMemory`] once all of it has come: a
+    /// client that is still sending would not read why it is left.
     pub(super) async fn next(&mut self) -> io::Result<Option<PgWireFrontendMessage>> {
         self.context.awaiting_frontend_startup = false;
         self.context.awaiting_frontend_ssl = false;
+        self.give_back();
         loop {
             if let Some(length) = self.message_length()?
                 && self.incoming.len() > length
@@ -133,23 +143,51 @@ impl<S: Stream> Wire<S> {
                 let decoded = self.decoded(&mut message)?.ok_or_else(malformed)?;
                 return if message.has_remaining() { Err(malformed()) } else { Ok(Some(decoded)) };
             }
-            self.make_room()?;
+            if !self.make_room()? {
+                return self.pass_over().await;
+            }
             if self.fill().await? == 0 {
                 return Ok(None);
             }
         }
     }
 
-    /// Makes room for a long message of which some has come: as it grows by itself, the buffer
-    /// would get twice as large.
-    fn make_room(&mut self) -> io::Result<()> {
+    /// Makes room for a long message of which some has come, unless there is none: as it grows by
+    /// itself, the buffer would get twice as large.
+    fn make_room(&mut self) -> io::Result<bool> {
         let come = self.incoming.len();
-        if come >= SEND_BYTES
+        if come >= RECEIVE_BYTES
             && let Some(length) = self.message_length()?
         {
+            if self.memory.hold(length as u64 + 1).is_err() {
+                return Ok(false);
+            }
             self.incoming.reserve((length + 1).saturating_sub(come));
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Gives back what a long message took: it is done with when the next one is asked for.
+    fn give_back(&mut self) {
+        if self.memory.held() > 0 && self.memory.hold(0).is_ok() {
+            self.incoming = BytesMut::from(&self.incoming[..]);
+        }
+    }
+
+    /// Reads the message that begins to its end and keeps nothing of it.
+    async fn pass_over(&mut self) -> io::Result<Option<PgWireFrontendMessage>> {
+        let mut rest = self.message_length()?.map_or(0, |length| length + 1);
+        loop {
+            let come = rest.min(self.incoming.len());
+            self.incoming.advance(come);
+            rest -= come;
+            if rest == 0 {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            if self.fill().await? == 0 {
+                return Ok(None);
+            }
+        }
     }
 
     /// The length of the message that begins, without its type.
@@ -172,7 +210,7 @@ impl<S: Stream> Wire<S> {
 
     /// Resolves when the client has left.
     pub(super) async fn left(&mut self) {
-        while self.incoming.len() < AHEAD_BYTES_MAX {
+        while self.incoming.len() < RECEIVE_BYTES {
             if !matches!(self.fill().await, Ok(1..)) {
                 return;
             }

@@ -82,7 +82,7 @@ fn read(bytes: &[u8], is_first: bool) -> usize {
         if is_first {
             return usize::from(matches!(wire.first().await, Ok(Some(_))));
         }
-        wire.trust(ProtocolVersion::PROTOCOL3_0);
+        wire.trust(ProtocolVersion::PROTOCOL3_0, ClientMemory::up_to(1 << 30));
         while let Ok(Some(_)) = wire.next().await {
             count += 1;
         }
@@ -119,19 +119,53 @@ fn messages_that_are_whole_are_read() {
     }
 }
 
-#[test]
-fn the_room_for_a_long_message_is_as_large_as_that() {
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(async {
-        let (mut client, server) = tokio::io::duplex(1 << 20);
-        let length = 8_u32 << 20;
-        let sent = [&b"Q"[..], &length.to_be_bytes(), &[b'x'; 500_000]].concat();
-        client.write_all(&sent).await.unwrap();
-        let mut wire = Wire::new(server);
-        wire.trust(ProtocolVersion::PROTOCOL3_0);
-        let waited = timeout(Duration::from_millis(50), wire.next()).await;
-        assert!(waited.is_err());
-        assert!(wire.incoming.capacity() < (9 << 20), "{}", wire.incoming.capacity());
-        assert!(wire.incoming.capacity() >= (8 << 20), "{}", wire.incoming.capacity());
-    });
+const LONG: u32 = 8 << 20;
+
+/// A wire that has memory for this many bytes.
+fn with_memory(bytes_max: u64) -> (DuplexStream, Wire<DuplexStream>) {
+    let (client, server) = tokio::io::duplex(2 << 20);
+    let mut wire = Wire::new(server);
+    wire.trust(ProtocolVersion::PROTOCOL3_0, ClientMemory::up_to(bytes_max));
+    (client, wire)
+}
+
+#[tokio::test]
+async fn the_room_for_a_long_message_is_as_large_as_that_and_does_not_outlast_it() {
+    let (mut client, mut wire) = with_memory(u64::from(LONG) + 1);
+    let head = [&b"Q"[..], &LONG.to_be_bytes()].concat();
+    client.write_all(&[&head[..], &[b'x'; 500_000]].concat()).await.unwrap();
+    let waited = timeout(Duration::from_millis(50), wire.next()).await;
+    assert!(waited.is_err());
+    assert!(wire.incoming.capacity() < (9 << 20), "{}", wire.incoming.capacity());
+    assert!(wire.incoming.capacity() >= (8 << 20), "{}", wire.incoming.capacity());
+    assert_eq!(wire.memory.held(), u64::from(LONG) + 1);
+    let mut rest = vec![b'x'; LONG as usize - 4 - 500_000];
+    *rest.last_mut().unwrap() = 0;
+    let after = [&rest[..], b"S\0\0\0\x04S\0"].concat();
+    let send = async {
+        client.write_all(&after).await.unwrap();
+        client
+    };
+    let (_client, long) = tokio::join!(send, wire.next());
+    assert!(matches!(long, Ok(Some(PgWireFrontendMessage::Query(_)))));
+    assert_eq!(wire.memory.held(), u64::from(LONG) + 1, "it is still in hand");
+    let next = wire.next().await;
+    assert!(matches!(next, Ok(Some(PgWireFrontendMessage::Sync(_)))));
+    assert_eq!((wire.memory.held(), &wire.incoming[..]), (0, &b"S\0"[..]));
+    assert!(wire.incoming.capacity() < 2 * RECEIVE_BYTES, "{}", wire.incoming.capacity());
+}
+
+#[tokio::test]
+async fn a_message_for_which_there_is_no_memory_is_heard_to_its_end_and_refused() {
+    let (mut client, mut wire) = with_memory(u64::from(LONG));
+    let message = [&b"Q"[..], &LONG.to_be_bytes(), &vec![b'x'; LONG as usize - 4]].concat();
+    let send = async {
+        client.write_all(&message).await.unwrap();
+        client
+    };
+    let (_client, refused) = tokio::join!(send, wire.next());
+    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+    assert!(wire.incoming.is_empty());
+    assert!(wire.incoming.capacity() < 4 * RECEIVE_BYTES, "{}", wire.incoming.capacity());
+    assert_eq!(wire.memory.held(), 0);
 }
