@@ -18,6 +18,7 @@ mod contained;
 mod control_copies;
 mod error;
 mod export_file;
+mod file_bytes;
 mod file_cache;
 mod footer;
 mod heads;

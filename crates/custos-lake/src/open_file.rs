@@ -1,6 +1,6 @@
 //! Reading encrypted files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -9,24 +9,19 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Schema, SchemaRef};
-use bytes::Bytes;
 use custos_core::{KeyClass, TableName};
 use custos_keys::FileSecrets;
 use custos_policy::{MaintenanceGrant, ReadGrant};
-use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStore;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelectionPolicy,
-};
-use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection, RowSelectionPolicy};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use roaring::RoaringBitmap;
 
-use crate::footer::{Footer, is_in_parts};
+use crate::file_bytes::FileBytes;
+use crate::footer::Footer;
 use crate::log::FileEntry;
 use crate::parquet_crypto::Decryption;
 use crate::{ColumnRole, LakeError, Table, TableSpec};
@@ -260,9 +255,13 @@ impl OpenFile {
         }
         let parquet_schema = self.metadata.metadata().file_metadata().schema_descr();
         let roots: Vec<_> = columns.iter().filter_map(|&at| self.places[at]).collect();
-        let mask = ProjectionMask::roots(parquet_schema, roots);
+        let mask = ProjectionMask::roots(parquet_schema, roots.iter().copied());
+        let ahead = match range.rows.as_ref().is_none_or(is_dense) {
+            true => self.chunks(&roots, range.row_groups.clone()),
+            false => VecDeque::new(),
+        };
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(
-            source(&self.store, &self.entry),
+            FileBytes::new(&self.store, &self.entry, ahead),
             self.metadata.clone(),
         )
         .with_batch_size(batch_rows)
@@ -281,6 +280,19 @@ impl OpenFile {
             Ok(Ok(batch)) => layout.arrange(&batch).ok_or_else(|| failed("arranged")),
             Ok(Err(_)) | Err(_) => Err(failed("decrypted")),
         }))
+    }
+
+    /// Where columns of some row groups lie in the file, in its order.
+    fn chunks(&self, columns: &[usize], row_groups: Range<usize>) -> VecDeque<Range<u64>> {
+        let groups = self.metadata.metadata().row_groups().get(row_groups).unwrap_or_default();
+        let chunk = |group: &RowGroupMetaData, at: usize| {
+            let (start, length) = group.columns().get(at)?.byte_range();
+            Some(start..start + length)
+        };
+        let of_group = |group| columns.iter().filter_map(move |&at| chunk(group, at));
+        let mut chunks: Vec<_> = groups.iter().flat_map(of_group).collect();
+        chunks.sort_unstable_by_key(|chunk| chunk.start);
+        chunks.into()
     }
 
     pub(crate) fn check_granted(&self, access: Access<'_>, at: usize) -> Result<(), LakeError> {
@@ -331,59 +343,7 @@ impl Layout {
     }
 }
 
-fn source(store: &Arc<dyn ObjectStore>, entry: &FileEntry) -> Source {
-    Source { store: Arc::clone(store), path: Path::from(entry.path.as_str()) }
-}
-
-/// Where the parquet crate gets a file's bytes from. Footers are read by [`Footer`] alone.
-struct Source {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-}
-
-impl Source {
-    /// Bytes as they were read, if they can be handed on.
-    fn checked(range: &Range<u64>, bytes: Bytes) -> Result<Bytes, ParquetError> {
-        if bytes.len() as u64 != range.end.saturating_sub(range.start) {
-            return Err(ParquetError::General("a read broke off".to_owned()));
-        }
-        if !is_in_parts(&bytes) {
-            return Err(ParquetError::General("a sealed part has another length".to_owned()));
-        }
-        Ok(bytes)
-    }
-}
-
-impl AsyncFileReader for Source {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move {
-            let bytes = self.store.get_range(&self.path, range.clone()).await;
-            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
-            Self::checked(&range, bytes)
-        }
-        .boxed()
-    }
-
-    fn get_byte_ranges(
-        &mut self,
-        ranges: Vec<Range<u64>>,
-    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move {
-            let bytes = self.store.get_ranges(&self.path, &ranges).await;
-            let bytes = bytes.map_err(|error| ParquetError::External(Box::new(error)))?;
-            if bytes.len() != ranges.len() {
-                return Err(ParquetError::General("a read broke off".to_owned()));
-            }
-            ranges.iter().zip(bytes).map(|(range, bytes)| Self::checked(range, bytes)).collect()
-        }
-        .boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        _: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        let refusal = "a footer is opened with its secrets only".to_owned();
-        async move { Err(ParquetError::General(refusal)) }.boxed()
-    }
+/// Whether so many rows are read that their pages are not worth being fetched one by one.
+fn is_dense(rows: &BooleanBuffer) -> bool {
+    rows.count_set_bits() >= rows.len() / 8
 }
