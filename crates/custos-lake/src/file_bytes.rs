@@ -20,14 +20,15 @@ use crate::log::FileEntry;
 /// How much is fetched at once, unless one row group alone has more.
 const AHEAD_BYTES: u64 = 8 << 20;
 
-/// Where the parquet crate gets a file's bytes from. Footers are read by [`Footer`] alone.
+/// Where the parquet crate gets a file's bytes from. Footers are read by
+/// [`Footer`](crate::footer::Footer) alone.
 pub(crate) struct FileBytes {
     store: Arc<dyn ObjectStore>,
     path: Path,
     /// What will be asked for, in the order of the file. The crate asks row group by row group, and
     /// every time the threads that compute would have to wait, so more is fetched with it.
     ahead: VecDeque<Range<u64>>,
-    /// What of it has come.
+    /// What of it has come, until it is asked for or passed over.
     come: Vec<(Range<u64>, Bytes)>,
 }
 
@@ -107,7 +108,7 @@ impl AsyncFileReader for FileBytes {
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         async move {
             let from = ranges.iter().map(|range| range.start).min().unwrap_or_default();
-            // What lies before was in row groups of which nothing was asked for.
+            // Nothing that lies before is asked for any more.
             self.come.retain(|(come, _)| come.end > from);
             let mut found: Vec<_> = ranges.iter().map(|range| self.taken(range)).collect();
             let up_to = ranges.iter().map(|range| range.end).max().unwrap_or_default();

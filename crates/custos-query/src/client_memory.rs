@@ -1,11 +1,11 @@
 //! Memory that clients have beside that of their statements.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use custos_core::PrincipalId;
 
 use crate::budget::Budget;
+use crate::per_principal::PerPrincipal;
 use crate::{Limits, QueryError};
 
 /// What connections may have of the memory that statements share, as one in so many: what they
@@ -17,7 +17,7 @@ const PART: u64 = 4;
 pub(crate) struct ClientMemories {
     all: Arc<Budget>,
     principal_bytes_max: u64,
-    principals: Mutex<HashMap<PrincipalId, Weak<Budget>>>,
+    principals: PerPrincipal<Budget>,
 }
 
 impl ClientMemories {
@@ -26,21 +26,14 @@ impl ClientMemories {
         Self {
             all: Arc::new(Budget::within(limits.memory_bytes / PART, memory)),
             principal_bytes_max: limits.principal_memory_bytes / PART,
-            principals: Mutex::default(),
+            principals: PerPrincipal::default(),
         }
     }
 
     /// Memory for one more connection or call of a principal.
     pub(crate) fn of(&self, principal: &PrincipalId) -> ClientMemory {
-        let mut principals = self.principals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(budget) = principals.get(principal).and_then(Weak::upgrade) {
-            return ClientMemory { budget, held: 0 };
-        }
-        // Those of principals who have no connection any more.
-        principals.retain(|_, budget| budget.strong_count() > 0);
-        let budget = Arc::new(Budget::within(self.principal_bytes_max, &self.all));
-        principals.insert(principal.clone(), Arc::downgrade(&budget));
-        ClientMemory { budget, held: 0 }
+        let budget = || Budget::within(self.principal_bytes_max, &self.all);
+        ClientMemory { budget: self.principals.get_or(principal, budget), held: 0 }
     }
 }
 
@@ -93,13 +86,14 @@ mod tests {
 
     use super::*;
 
+    fn limits(memory_bytes: u64, principal_memory_bytes: u64) -> Limits {
+        let limits = Limits::with_spill_in(PathBuf::new());
+        Limits { memory_bytes, principal_memory_bytes, ..limits }
+    }
+
     #[test]
     fn connections_share_a_quarter_of_their_principals_memory_and_all_a_quarter_of_all() {
-        let limits = Limits {
-            memory_bytes: 400,
-            principal_memory_bytes: 240,
-            ..Limits::with_spill_in(PathBuf::new())
-        };
+        let limits = limits(400, 240);
         let statements = Arc::new(Budget::new(limits.memory_bytes));
         let clients = ClientMemories::new(&limits, &statements);
         let of = |name: &str| clients.of(&name.parse().unwrap());
@@ -118,18 +112,13 @@ mod tests {
         assert_eq!(statements.taken(), 40);
         let mut again = of("a");
         again.hold(60).unwrap();
-        assert_eq!(clients.principals.lock().unwrap().len(), 2);
         drop((again, other));
         assert_eq!(statements.taken(), 0);
     }
 
     #[test]
     fn statements_leave_connections_what_they_do_not_take() {
-        let limits = Limits {
-            memory_bytes: 400,
-            principal_memory_bytes: 400,
-            ..Limits::with_spill_in(PathBuf::new())
-        };
+        let limits = limits(400, 400);
         let statements = Arc::new(Budget::new(limits.memory_bytes));
         let mut held = ClientMemories::new(&limits, &statements).of(&"a".parse().unwrap());
         assert!(statements.take(350));

@@ -44,6 +44,7 @@ mod newest_rows;
 mod others_named;
 mod pace;
 mod parquet_pieces;
+mod per_principal;
 mod person_ids;
 pub mod pg_type;
 mod population;

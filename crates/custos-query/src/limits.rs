@@ -29,7 +29,8 @@ pub struct Limits {
     /// Statements that one principal may begin in a minute, over all doors; as many as it can if
     /// not said.
     pub principal_statements_per_minute: Option<u32>,
-    /// Memory of all statements of one principal, in bytes, and of its clients likewise.
+    /// Memory of all statements of one principal, in bytes. A quarter as much is for what its clients
+    /// send and have kept.
     pub principal_memory_bytes: u64,
     /// Temporary files of all statements of one principal, in bytes.
     pub principal_spill_bytes: u64,

@@ -1,7 +1,6 @@
 //! What one principal may have of a process, so that nobody starves the others.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use custos_core::PrincipalId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -9,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::budget::Budget;
 use crate::fair_queue::Account;
+use crate::per_principal::PerPrincipal;
 use crate::{Limits, QueryError};
 
 /// Statements that one principal may have waiting for each that runs; more is a flood.
@@ -20,7 +20,7 @@ pub(crate) struct PrincipalShares {
     limits: Arc<Limits>,
     memory: Arc<Budget>,
     space: Arc<Budget>,
-    shares: Mutex<HashMap<PrincipalId, Weak<Share>>>,
+    shares: PerPrincipal<Share>,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Turn {
 
 impl PrincipalShares {
     pub(crate) fn new(limits: Arc<Limits>, memory: Arc<Budget>, space: Arc<Budget>) -> Self {
-        Self { limits, memory, space, shares: Mutex::default() }
+        Self { limits, memory, space, shares: PerPrincipal::default() }
     }
 
     /// Waits until the principal may run another statement, for as long as one may take.
@@ -82,23 +82,15 @@ impl PrincipalShares {
     }
 
     fn share(&self, principal: &PrincipalId) -> Arc<Share> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = shares.get(principal).and_then(Weak::upgrade) {
-            return share;
-        }
-        // Those of principals who have no statement any more.
-        shares.retain(|_, share| share.strong_count() > 0);
         let limits = &self.limits;
         let running = limits.principal_statements.clamp(1, Semaphore::MAX_PERMITS >> 8);
-        let share = Arc::new(Share {
+        self.shares.get_or(principal, || Share {
             memory: Arc::new(Budget::within(limits.principal_memory_bytes, &self.memory)),
             space: Arc::new(Budget::within(limits.principal_spill_bytes, &self.space)),
             computed: Arc::default(),
             places: Arc::new(Semaphore::new(running * (1 + WAITING_PER_RUNNING))),
             running: Arc::new(Semaphore::new(running)),
-        });
-        shares.insert(principal.clone(), Arc::downgrade(&share));
-        share
+        })
     }
 }
 
@@ -171,7 +163,8 @@ mod tests {
         one.memory().give_back(50);
         assert!(same.memory().take(50));
         assert_eq!(shares.memory.taken(), 100);
+        let held = ["a", "b"].map(|name| Arc::downgrade(&shares.share(&named(name))));
         drop((one, same, other));
-        assert!(shares.shares.lock().unwrap().values().all(|share| share.strong_count() == 0));
+        assert!(held.iter().all(|share| share.strong_count() == 0));
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use arrow::buffer::BooleanBuffer;
 use custos_core::FileId;
 use custos_keys::{DestructionCause, SecretStore};
 use custos_testkit::{Answer, Fault, FaultPlan, FaultStore};
@@ -343,5 +344,33 @@ async fn what_a_crash_committed_survives_a_vacuum_whose_listings_lag_behind() {
                 assert_eq!(copy.rows().await, case.after, "{job:?} {fault:?} {at}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_scan_asks_the_store_once_for_all_of_its_small_row_groups() {
+    let world = World::new().await;
+    let copy = Copy::empty(&world);
+    copy.work(Job::Create, id(), None).await.unwrap();
+    copy.work(Job::Load, id(), None).await.unwrap();
+    copy.work(Job::Compact, id(), None).await.unwrap();
+    let plan = FaultPlan::counting(Fault::Truncated);
+    let table = copy.lake(Some(&plan)).table(Arc::new(spec())).await.unwrap();
+    let grant = world.grant(MaintenanceJob::Verification);
+    let access = Access::Maintenance(&grant);
+    let (_, files) = table.open_current(access).await.unwrap();
+    let file = files.iter().max_by_key(|file| file.row_groups().len()).unwrap();
+    let groups = file.row_groups();
+    assert!(groups.len() > 2, "{groups:?}");
+    let rows: usize = groups.iter().sum();
+    let every_other = BooleanBuffer::collect_bool(rows, |row| row % 2 == 0);
+    let columns: Vec<usize> = (0..spec().columns().len()).collect();
+    for (rows, wanted) in [(None, rows), (Some(every_other), rows.div_ceil(2))] {
+        let before = plan.operations();
+        let range = RowRange { row_groups: 0..groups.len(), rows };
+        let batches = file.read(access, &columns, range, 100).unwrap();
+        let batches: Vec<_> = batches.try_collect().await.unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), wanted);
+        assert_eq!(plan.operations() - before, 1);
     }
 }
