@@ -19,6 +19,7 @@ use roaring::RoaringBitmap;
 use tokio::task::spawn_blocking;
 
 use crate::log::FileEntry;
+use crate::open_file::text_as_views;
 use crate::parquet_crypto::Decryption;
 use crate::writer::SUBJECTS_ENTRY;
 use crate::{LakeError, TableSpec};
@@ -45,7 +46,12 @@ pub(crate) struct Footer {
 }
 
 /// What a footer says, and whose rows are in the file.
-type Opened = (ArrowReaderMetadata, RoaringBitmap);
+pub(crate) struct Opened {
+    pub(crate) as_written: ArrowReaderMetadata,
+    /// For reading text as views.
+    pub(crate) with_views: ArrowReaderMetadata,
+    pub(crate) subjects: RoaringBitmap,
+}
 
 /// An opened footer, or how many bytes at the end of the file it takes.
 enum Parsed {
@@ -145,10 +151,15 @@ impl Footer {
             metadata = reader.finish().map_err(|_| sealed())?;
         }
         let subjects = self.subjects(&metadata)?;
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(false);
-        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options);
-        let metadata = metadata.map_err(|_| self.wrong("its footer cannot be read"))?;
-        Ok(Parsed::Opened(Box::new((metadata, subjects))))
+        let metadata = Arc::new(metadata);
+        let read_as = |options: ArrowReaderOptions| {
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), options)
+                .map_err(|_| self.wrong("its footer cannot be read"))
+        };
+        let as_written = read_as(ArrowReaderOptions::new().with_skip_arrow_metadata(false))?;
+        let views = text_as_views(as_written.schema());
+        let with_views = read_as(ArrowReaderOptions::new().with_schema(views))?;
+        Ok(Parsed::Opened(Box::new(Opened { as_written, with_views, subjects })))
     }
 
     /// Row count, and that nothing is in clear.

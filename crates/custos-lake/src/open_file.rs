@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use custos_core::{KeyClass, TableName};
 use custos_keys::FileSecrets;
 use custos_policy::{MaintenanceGrant, ReadGrant};
@@ -89,6 +89,8 @@ pub struct OpenFile {
     entry: FileEntry,
     store: Arc<dyn ObjectStore>,
     metadata: ArrowReaderMetadata,
+    /// The same footer for reading text as views.
+    metadata_of_views: ArrowReaderMetadata,
     subjects: RoaringBitmap,
     classes: BTreeSet<KeyClass>,
     /// For each column of the table its place in the file; absent in files older than the column.
@@ -169,8 +171,8 @@ impl Table {
             // Page indexes need every column's key, so a reader with some of them does without.
             indexes: if whole { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip },
         };
-        let (metadata, subjects) = footer.read(self.store()).await?;
-        let in_file = metadata.schema();
+        let footer = footer.read(self.store()).await?;
+        let in_file = footer.as_written.schema();
         let places = self
             .spec()
             .columns()
@@ -181,8 +183,9 @@ impl Table {
             spec: Arc::clone(self.spec()),
             entry: entry.clone(),
             store: Arc::clone(self.store()),
-            metadata,
-            subjects,
+            metadata: footer.as_written,
+            metadata_of_views: footer.with_views,
+            subjects: footer.subjects,
             classes: classes.clone(),
             places,
         }))
@@ -250,6 +253,32 @@ impl OpenFile {
         range: RowRange,
         batch_rows: usize,
     ) -> Result<impl Stream<Item = Result<RecordBatch, LakeError>> + Send + use<>, LakeError> {
+        self.read_as(&self.metadata, self.spec.schema(), access, columns, range, batch_rows)
+    }
+
+    /// Like [`OpenFile::read`], with text as views, which cost less to decode and to compute with.
+    ///
+    /// The buffers that they point into hold values of rows that were not asked for, too.
+    pub fn read_views(
+        &self,
+        access: Access<'_>,
+        columns: &[usize],
+        range: RowRange,
+        batch_rows: usize,
+    ) -> Result<impl Stream<Item = Result<RecordBatch, LakeError>> + Send + use<>, LakeError> {
+        let schema = text_as_views(self.spec.schema());
+        self.read_as(&self.metadata_of_views, &schema, access, columns, range, batch_rows)
+    }
+
+    fn read_as(
+        &self,
+        metadata: &ArrowReaderMetadata,
+        schema: &Schema,
+        access: Access<'_>,
+        columns: &[usize],
+        range: RowRange,
+        batch_rows: usize,
+    ) -> Result<impl Stream<Item = Result<RecordBatch, LakeError>> + Send + use<>, LakeError> {
         for &at in columns {
             self.check_granted(access, at)?;
         }
@@ -262,7 +291,7 @@ impl OpenFile {
         };
         let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(
             FileBytes::new(&self.store, &self.entry, ahead),
-            self.metadata.clone(),
+            metadata.clone(),
         )
         .with_batch_size(batch_rows)
         .with_projection(mask)
@@ -274,7 +303,7 @@ impl OpenFile {
         }
         let failed = self.failed();
         let stream = builder.build().map_err(|_| failed("read"))?;
-        let layout = Layout::new(&self.spec, columns, &self.places);
+        let layout = Layout::new(schema, columns, &self.places);
         // A stream that panicked is asked no more.
         Ok(AssertUnwindSafe(stream).catch_unwind().map(move |batch| match batch {
             Ok(Ok(batch)) => layout.arrange(&batch).ok_or_else(|| failed("arranged")),
@@ -321,10 +350,10 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(spec: &TableSpec, columns: &[usize], places: &[Option<usize>]) -> Self {
-        let fields: Vec<_> = columns.iter().map(|&at| spec.schema().field(at).clone()).collect();
+    fn new(table: &Schema, columns: &[usize], places: &[Option<usize>]) -> Self {
+        let fields: Vec<_> = columns.iter().map(|&at| table.field(at).clone()).collect();
         let names =
-            columns.iter().map(|&at| places[at].map(|_| spec.columns()[at].name.clone())).collect();
+            columns.iter().map(|&at| places[at].map(|_| table.field(at).name().clone())).collect();
         Self { schema: Arc::new(Schema::new(fields)), names }
     }
 
@@ -341,6 +370,16 @@ impl Layout {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).ok()
     }
+}
+
+/// The same columns with text as views.
+pub(crate) fn text_as_views(schema: &Schema) -> SchemaRef {
+    let field = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => Arc::new(Field::clone(field).with_data_type(DataType::Utf8View)),
+        _ => Arc::clone(field),
+    };
+    let fields: Fields = schema.fields().iter().map(field).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// Whether so many rows are read that their pages are not worth being fetched one by one.

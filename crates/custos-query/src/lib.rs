@@ -17,6 +17,7 @@
 mod aging;
 mod allow;
 mod answer_cache;
+mod array_agg;
 mod bounded;
 mod budget;
 mod catalogue;
@@ -32,6 +33,7 @@ mod fair_queue;
 mod gathered;
 mod governor;
 mod interrupt;
+mod kept_text;
 mod labels;
 mod limits;
 mod mask;

@@ -6,7 +6,7 @@ mod identifier;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringBuilder, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder, new_null_array};
 use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
 use custos_keys::MacKey;
 use custos_policy::{ColumnRule, Mask};
@@ -37,12 +37,12 @@ pub(crate) fn apply(array: &ArrayRef, rule: ColumnRule, tokens: &MacKey) -> Arra
 
 /// Masks text value by value; of other types nothing is shown.
 fn texts(array: &ArrayRef, by_value: &dyn Fn(&str) -> String) -> ArrayRef {
-    if array.data_type() != &DataType::Utf8 {
+    if array.data_type() != &DataType::Utf8View {
         return nothing(array);
     }
-    let mut masked = StringBuilder::new();
+    let mut masked = StringViewBuilder::with_capacity(array.len());
     let mut last: Option<(&str, String)> = None;
-    for value in array.as_string::<i32>() {
+    for value in array.as_string_view() {
         let Some(value) = value else {
             masked.append_null();
             continue;
@@ -102,7 +102,7 @@ fn is_han(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{Date32Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
 
     use super::*;
 
@@ -111,7 +111,7 @@ mod tests {
         let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(20_526), None]));
         let micros = TimestampMicrosecondArray::from(vec![Some(1_773_480_000_000_000), None]);
         let micros: ArrayRef = Arc::new(micros.with_timezone("UTC"));
-        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("2026-03-14"), None]));
+        let text: ArrayRef = Arc::new(StringViewArray::from(vec![Some("2026-03-14"), None]));
         for array in [&days, &micros, &text] {
             for grain in [Grain::Month, Grain::Year] {
                 let masked = truncated(array, grain);
@@ -124,7 +124,7 @@ mod tests {
         let year = truncated(&micros, Grain::Year);
         let midnight = 1_767_225_600_000_000;
         assert_eq!(year.as_primitive::<TimestampMicrosecondType>().value(0), midnight);
-        assert_eq!(truncated(&text, Grain::Year).as_string::<i32>().value(0), "2026");
+        assert_eq!(truncated(&text, Grain::Year).as_string_view().value(0), "2026");
     }
 
     #[test]
@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn nulls_stay_null_and_equal_values_stay_equal() {
         let names = vec![Some("张三丰"), None, Some("张三丰"), Some("张三丰"), Some("李四")];
-        let names: ArrayRef = Arc::new(StringArray::from(names));
+        let names: ArrayRef = Arc::new(StringViewArray::from(names));
         let masked = texts(&names, &identifier::name);
-        let shown: Vec<_> = masked.as_string::<i32>().iter().collect();
+        let shown: Vec<_> = masked.as_string_view().iter().collect();
         assert_eq!(shown, [Some("张**"), None, Some("张**"), Some("张**"), Some("李*")]);
     }
 }

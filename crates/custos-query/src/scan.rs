@@ -371,7 +371,7 @@ impl Reader {
             RowBits::Some(bits) => Some(bits),
         };
         let range = RowRange { row_groups: unit.row_groups, rows };
-        let batches = file.read(access, &self.columns, range, self.batch_rows)?;
+        let batches = file.read_views(access, &self.columns, range, self.batch_rows)?;
         let this = Arc::clone(&self);
         Ok(batches.map(move |batch| this.show(&batch?)).right_stream())
     }

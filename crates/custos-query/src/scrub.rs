@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, PrimitiveArray,
-    StringBuilder,
+    StringViewArray, StringViewBuilder,
 };
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType,
@@ -24,15 +25,7 @@ pub(crate) fn scrub(array: &ArrayRef) -> Result<ArrayRef> {
         return Ok(Arc::clone(array));
     }
     match array.data_type() {
-        DataType::Utf8 => {
-            let text = array.as_string::<i32>();
-            if exact_bytes(text.value_data().len(), text.value_offsets()) && nulls_are_empty(text) {
-                return Ok(Arc::clone(array));
-            }
-            let mut copy = StringBuilder::new();
-            text.iter().for_each(|value| copy.append_option(value));
-            Ok(Arc::new(copy.finish()))
-        }
+        DataType::Utf8View => Ok(Arc::new(gathered(array.as_string_view()))),
         DataType::Binary => {
             let mut copy = BinaryBuilder::new();
             array.as_binary::<i32>().iter().for_each(|value| copy.append_option(value));
@@ -41,7 +34,7 @@ pub(crate) fn scrub(array: &ArrayRef) -> Result<ArrayRef> {
         data_type if is_plain(data_type) && array.offset() == 0 && array.null_count() == 0 => {
             Ok(Arc::clone(array))
         }
-        DataType::Boolean => Ok(Arc::new(array.as_boolean().iter().collect::<BooleanArray>())),
+        DataType::Boolean => Ok(Arc::new(truths(array.as_boolean()))),
         DataType::Int64 => Ok(rebuild::<Int64Type>(array)),
         DataType::Float64 => Ok(rebuild::<Float64Type>(array)),
         DataType::Decimal128(..) => Ok(rebuild::<Decimal128Type>(array)),
@@ -62,25 +55,51 @@ fn is_plain(data_type: &DataType) -> bool {
 
 /// A copy whose slots below nulls are zero.
 fn rebuild<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
-    let copy: PrimitiveArray<T> = array.as_primitive::<T>().iter().collect();
+    let array = array.as_primitive::<T>();
+    let mut values = array.values().to_vec();
+    if let Some(nulls) = array.nulls() {
+        (!nulls.inner()).set_indices().for_each(|at| values[at] = T::Native::default());
+    }
+    let copy = PrimitiveArray::<T>::new(values.into(), array.nulls().map(copied));
     Arc::new(copy.with_data_type(array.data_type().clone()))
 }
 
-fn exact_bytes(bytes: usize, offsets: &[i32]) -> bool {
-    offsets.first() == Some(&0)
-        && offsets.last().and_then(|last| usize::try_from(*last).ok()) == Some(bytes)
+/// The same of truth values.
+fn truths(array: &BooleanArray) -> BooleanArray {
+    match array.nulls() {
+        Some(nulls) => BooleanArray::new(array.values() & nulls.inner(), Some(copied(nulls))),
+        None => BooleanArray::new(array.values() & array.values(), None),
+    }
 }
 
-fn nulls_are_empty(text: &arrow::array::StringArray) -> bool {
-    text.null_count() == 0
-        || (0..text.len()).all(|at| text.is_valid(at) || text.value_length(at) == 0)
+/// The same nulls in a buffer that has no other bits.
+fn copied(nulls: &NullBuffer) -> NullBuffer {
+    NullBuffer::new(nulls.inner() & nulls.inner())
+}
+
+/// A copy with a buffer of its own. Always: how much memory the views of a batch hold on to must not
+/// follow from whether rows beside them are hidden.
+fn gathered(text: &StringViewArray) -> StringViewArray {
+    if text.nulls().is_none() {
+        return text.gc();
+    }
+    // Short values lie in the views themselves, those below nulls, too.
+    let bytes = u32::try_from(text.total_buffer_bytes_used()).unwrap_or(0);
+    let mut copy = StringViewBuilder::with_capacity(text.len());
+    if bytes > 0 {
+        copy = copy.with_fixed_block_size(bytes);
+    }
+    text.iter().for_each(|value| copy.append_option(value));
+    copy.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, StringArray};
-    use arrow::buffer::NullBuffer;
+    use arrow::array::Int64Array;
+
+    /// Too long to lie within a view.
+    const CANARY: &str = "a canary that sings";
 
     fn bytes_of(array: &ArrayRef) -> Vec<u8> {
         let data = array.to_data();
@@ -93,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_slice_leaves_its_neighbours_behind() {
-        let whole: ArrayRef = Arc::new(StringArray::from(vec!["canary", "kept"]));
+        let whole: ArrayRef = Arc::new(StringViewArray::from(vec![CANARY, "kept, and as long"]));
         let slice = whole.slice(1, 1);
         assert!(holds(&slice, b"canary"));
         let clean = scrub(&slice).unwrap();
@@ -103,11 +122,17 @@ mod tests {
 
     #[test]
     fn a_null_has_no_value_below_it() {
-        let text = StringArray::from(vec!["canary", "kept"]);
-        let (offsets, values, _) = text.into_parts();
+        for hidden in ["canary", CANARY] {
+            let text = StringViewArray::from(vec![hidden, "kept", "kept, and as long"]);
+            let (views, buffers, _) = text.into_parts();
+            let nulls = NullBuffer::from(vec![false, true, true]);
+            let text: ArrayRef = Arc::new(StringViewArray::new(views, buffers, Some(nulls)));
+            assert!(holds(&text, b"canary"));
+            let clean = scrub(&text).unwrap();
+            assert_eq!(&clean, &text);
+            assert!(!holds(&clean, b"canary"));
+        }
         let nulls = NullBuffer::from(vec![false, true]);
-        let hidden: ArrayRef = Arc::new(StringArray::new(offsets, values, Some(nulls.clone())));
-        assert!(!holds(&scrub(&hidden).unwrap(), b"canary"));
         let number = i64::from_le_bytes(*b"canaries");
         let numbers: ArrayRef = Arc::new(Int64Array::new(vec![number, 1].into(), Some(nulls)));
         let clean = scrub(&numbers).unwrap();

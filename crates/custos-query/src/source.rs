@@ -133,7 +133,12 @@ fn shown(spec: &TableSpec) -> (Vec<Shown>, Vec<Field>) {
             }
             ColumnRole::Value => {
                 shown.push(Shown::Value(at));
-                fields.push(Field::new(&column.name, column.data_type.clone(), true));
+                // Text comes as views (`custos_lake::OpenFile::read_views`).
+                let data_type = match &column.data_type {
+                    DataType::Utf8 => DataType::Utf8View,
+                    other => other.clone(),
+                };
+                fields.push(Field::new(&column.name, data_type, true));
             }
             ColumnRole::Key | ColumnRole::ContentHash | ColumnRole::Version => {}
         }

@@ -215,7 +215,11 @@ fn parameter_fields(plan: &LogicalPlan) -> Result<Vec<FieldRef>, QueryError> {
             parameters.resize(number, Arc::clone(&any));
         }
         if let (Some(place), Some(field)) = (parameters.get_mut(number - 1), field) {
-            *place = field;
+            *place = match field.data_type() {
+                // Views are how columns are computed with, not a type that callers give values in.
+                DataType::Utf8View => Arc::new(Field::clone(&field).with_data_type(DataType::Utf8)),
+                _ => field,
+            };
         }
     }
     Ok(parameters)

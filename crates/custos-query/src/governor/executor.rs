@@ -30,7 +30,7 @@ use crate::limits::Meter;
 use crate::population::{Consents, Epochs, Population, Visibility};
 use crate::row_stream::{self, Outlet, RowStream};
 use crate::running::{Running, Stopping};
-use crate::{QueryError, Tally, allow};
+use crate::{QueryError, Tally, allow, kept_text};
 
 /// Runs governed plans, and nothing else.
 pub struct Executor {
@@ -292,6 +292,7 @@ impl Executor {
             .await
             .map_err(|error| QueryError::from_planning(&error))?;
         allow::physical(&*plan, governed.planned.reads)?;
+        let plan = kept_text::counted(plan).map_err(|error| QueryError::from_planning(&error))?;
         over.interrupts(plan, governed.time()).map_err(|error| QueryError::from_planning(&error))
     }
 

@@ -15,7 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::{CATALOG, PUBLISHED};
 use crate::catalogue::PostgresTypes;
-use crate::{QueryError, postgres_functions, scalar_functions};
+use crate::{QueryError, array_agg, postgres_functions, scalar_functions};
 
 /// A session whose tables are added one by one.
 pub(super) struct Schemas {
@@ -49,7 +49,12 @@ impl Schemas {
             .with_runtime_env(Arc::clone(runtime))
             .with_catalog_list(Arc::new(list))
             .with_scalar_functions(scalar_functions::of_engine())
-            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_aggregate_functions(
+                SessionStateDefaults::default_aggregate_functions()
+                    .into_iter()
+                    .map(array_agg::replace)
+                    .collect(),
+            )
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_expr_planners(postgres_functions::expr_planners())
             .build();

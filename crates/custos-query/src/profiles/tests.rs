@@ -242,7 +242,7 @@ impl Shop {
         let now = self.clock.now();
         let profile = self.service(email).await.unwrap();
         let orders = profile.parts[&ProfilePart::Orders].column_by_name("order_id").unwrap();
-        let orders = orders.as_string::<i32>().iter().flatten().map(str::to_owned);
+        let orders = orders.as_string_view().iter().flatten().map(str::to_owned);
         (orders.collect(), profile.as_of < now)
     }
 
