@@ -61,6 +61,17 @@ impl Place<'_> {
         Ok(median(&mut self.seconds(python, client, RUNS)?))
     }
 
+    /// The same here and at another, by turns: a machine is not as fast all the time.
+    fn times(&self, other: &Self, python: &Path, client: &str) -> Result<[Duration; 2]> {
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..RUNS {
+            for (place, times) in [self, other].iter().zip(&mut times) {
+                times.extend(place.seconds(python, client, 1)?);
+            }
+        }
+        Ok(times.map(|mut times| median(&mut times)))
+    }
+
     /// The median and the 99th percentile of small queries over so many connections at a time.
     fn latency(&self, python: &Path, connections: usize) -> Result<Vec<Duration>> {
         let found = self.seconds(python, "latency", connections)?;
@@ -116,19 +127,26 @@ pub(crate) fn run(report: &Report) -> Result<()> {
     };
     copy(&ours, &theirs, &folder.path().join("rows"))?;
     let mut by_adbc = Duration::ZERO;
-    for client in CLIENTS {
-        let (ours, theirs) = (ours.time(&python, client)?, theirs.time(&python, client)?);
+    let wanted = std::env::var("CUSTOS_BENCH_CLIENTS").ok();
+    let is_wanted = |client: &str| {
+        wanted.as_ref().is_none_or(|wanted| wanted.split_whitespace().any(|name| name == client))
+    };
+    for client in CLIENTS.into_iter().filter(|client| is_wanted(client)) {
+        let [ours, theirs] = ours.times(&theirs, &python, client)?;
         if client == "adbc" {
             by_adbc = theirs;
         }
         report.beside(&format!("doors_{client}"), ours, theirs)?;
     }
-    for connections in CONNECTIONS {
+    for connections in CONNECTIONS.into_iter().filter(|_| is_wanted("latency")) {
         let (ours, theirs) =
             (ours.latency(&python, connections)?, theirs.latency(&python, connections)?);
         for (at, share) in ["p50", "p99"].into_iter().enumerate() {
             report.beside(&format!("doors_latency_{connections}_{share}"), ours[at], theirs[at])?;
         }
+    }
+    if !is_wanted("adbc") {
+        return Ok(());
     }
     // Beside the fastest that PostgreSQL has for the same table of Arrow.
     report.beside("doors_flight", ours.time(&python, "flight")?, by_adbc)
