@@ -18,7 +18,7 @@ pub(crate) fn text(path: &Path) -> Result<&str> {
 fn program() -> Result<Command> {
     let mut command = Command::new(custos_binary()?);
     // The program refuses settings that it does not know.
-    command.env_remove("CUSTOS_BENCH_ROWS");
+    command.env_remove("CUSTOS_BENCH_ROWS").env_remove("CUSTOS_BENCH_CLIENTS");
     Ok(command)
 }
 
