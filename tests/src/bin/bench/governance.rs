@@ -1,7 +1,7 @@
 //! What governing costs: everybody but some visible, on loaded and on sorted files.
 //!
-//! The baseline is the same engine on plain files of the same rows in the same order, asked the
-//! same over all rows.
+//! The baselines are the same engine on files of the same rows in the same order, asked the same
+//! over all rows: on files that are sealed as those of the lake are, and on plain ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,39 +75,55 @@ fn is_wanted(name: &str) -> bool {
 
 /// Asks everything for each share of denied people.
 async fn compare(report: &Report, layout: &str, world: &World, table: &Table) -> Result<()> {
-    let plain = Plain::new(world.path(&format!("plain_{layout}")))?;
+    let baselines = [
+        ("", Plain::sealed(world.path(&format!("sealed_{layout}")))?),
+        ("plain_", Plain::new(world.path(&format!("plain_{layout}")))?),
+    ];
     let grant = world.grant(MaintenanceJob::Verification, table);
-    plain.mirror(table, Access::Maintenance(&grant)).await?;
-    let context = plain.engine().await?;
-    let mut ratios = Vec::new();
+    let mut contexts = Vec::new();
+    for (_, baseline) in &baselines {
+        baseline.mirror(table, Access::Maintenance(&grant)).await?;
+        contexts.push(baseline.engine().await?);
+    }
+    let mut ratios = [Vec::new(), Vec::new()];
     for share in DENIED {
         let population = Arc::new(AllBut::thousandths(share));
         let engine = world.engine_for(&world.lake, table.spec(), population).await?;
-        let (subject, person) = somebody(&engine, &context).await?;
+        let (subject, person) = somebody(&engine, &contexts[1]).await?;
         for (name, query) in QUERIES.into_iter().filter(|(name, _)| is_wanted(name)) {
             let governed = queries::text(query, "person_id", person);
             let clear = queries::text(query, "subject_id", subject);
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            let (mut ours, mut theirs) = (Vec::new(), [Vec::new(), Vec::new()]);
             for run in 0..=RUNS {
                 let our_time = timed(engine.ask(&governed)).await?.0;
-                let their_time = timed(collect(&context, &clear)).await?.0;
+                for (context, theirs) in contexts.iter().zip(&mut theirs) {
+                    let their_time = timed(collect(context, &clear)).await?.0;
+                    if run > 0 {
+                        theirs.push(their_time);
+                    }
+                }
                 if run > 0 {
                     ours.push(our_time);
-                    theirs.push(their_time);
                 }
             }
-            let (ours, theirs) = (median(&mut ours), median(&mut theirs));
-            ratios.push(ours.as_secs_f64() / theirs.as_secs_f64());
+            let ours = median(&mut ours);
             let share = share as f64 / 10.0;
-            report.beside(&format!("governed_{layout}{name}_{share}"), ours, theirs)?;
+            for (at, (baseline, _)) in baselines.iter().enumerate() {
+                let theirs = median(&mut theirs[at]);
+                ratios[at].push(ours.as_secs_f64() / theirs.as_secs_f64());
+                let name = format!("governed_{baseline}{layout}{name}_{share}");
+                report.beside(&name, ours, theirs)?;
+            }
         }
     }
-    ratios.sort_unstable_by(f64::total_cmp);
-    let figures = BTreeMap::from([
-        ("median_ratio", ratios.get(ratios.len() / 2).copied().unwrap_or_default()),
-        ("worst_ratio", ratios.last().copied().unwrap_or_default()),
-    ]);
-    report.line(&format!("governed_{layout}all"), &figures)?;
-    std::fs::remove_dir_all(&plain.folder)?;
+    for ((baseline, files), ratios) in baselines.iter().zip(&mut ratios) {
+        ratios.sort_unstable_by(f64::total_cmp);
+        let figures = BTreeMap::from([
+            ("median_ratio", ratios.get(ratios.len() / 2).copied().unwrap_or_default()),
+            ("worst_ratio", ratios.last().copied().unwrap_or_default()),
+        ]);
+        report.line(&format!("governed_{baseline}{layout}all"), &figures)?;
+        std::fs::remove_dir_all(&files.folder)?;
+    }
     Ok(())
 }

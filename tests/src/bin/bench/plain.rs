@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use custos_lake::{Access, OpenFile, RowRange, Table};
+use datafusion::common::config::{ConfigFileDecryptionProperties, ConfigFileEncryptionProperties};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
@@ -21,22 +22,41 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 /// Rows of a batch when whole files are read.
 pub(crate) const READ_ROWS: usize = 8_192;
 
-/// A folder of plain files.
+/// What files are sealed with that the engine opens itself: footer and columns alike, with a key as
+/// long as those of the lake.
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A folder of files that are read without us.
 #[derive(Debug, Clone)]
 pub(crate) struct Plain {
     pub(crate) folder: PathBuf,
+    is_sealed: bool,
 }
 
 impl Plain {
     pub(crate) fn new(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, is_sealed: false })
+    }
+
+    /// A folder of files that are sealed, with a key that the engine has.
+    pub(crate) fn sealed(folder: PathBuf) -> Result<Self> {
+        Ok(Self { is_sealed: true, ..Self::new(folder)? })
     }
 
     /// Writes batches as one file, durably.
     pub(crate) fn write(&self, name: usize, batches: &[RecordBatch], group: usize) -> Result<()> {
         let schema = schema(&batches.first().context("no rows")?.schema());
-        let properties = properties(group)?;
+        let mut properties = properties(group)?;
+        if self.is_sealed {
+            let sealing = ConfigFileEncryptionProperties {
+                encrypt_footer: true,
+                footer_key_as_hex: KEY.to_owned(),
+                ..ConfigFileEncryptionProperties::default()
+            };
+            let sealing = Arc::new(sealing.try_into()?);
+            properties = properties.into_builder().with_file_encryption_properties(sealing).build();
+        }
         let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
         for batch in batches {
             writer.write(&RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())?)?;
@@ -72,7 +92,15 @@ impl Plain {
     pub(crate) async fn engine(&self) -> Result<SessionContext> {
         let context = SessionContext::new_with_config(SessionConfig::new());
         let folder = self.folder.to_str().context("a path that is text")?;
-        context.register_parquet("events", folder, ParquetReadOptions::default()).await?;
+        let mut options = ParquetReadOptions::default();
+        if self.is_sealed {
+            let footer_key_as_hex = KEY.to_owned();
+            options = options.file_decryption_properties(ConfigFileDecryptionProperties {
+                footer_key_as_hex,
+                ..ConfigFileDecryptionProperties::default()
+            });
+        }
+        context.register_parquet("events", folder, options).await?;
         Ok(context)
     }
 }
