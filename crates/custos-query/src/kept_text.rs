@@ -13,7 +13,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -104,6 +104,10 @@ fn sorted(sort: &SortExec) -> Result<Arc<dyn ExecutionPlan>> {
 /// Partitions of offsets. Rows go where their views would have sent them: the engine's hash of the
 /// same text differs, and joins filter what they scan by it.
 fn repartitioned(repartition: &RepartitionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    // Its order is known by its columns' names and types.
+    if repartition.preserve_order() {
+        return Ok(None);
+    }
     let schema = repartition.schema();
     let partitioning = match repartition.partitioning() {
         Partitioning::Hash(keys, partitions) => {
@@ -116,10 +120,6 @@ fn repartitioned(repartition: &RepartitionExec) -> Result<Option<Arc<dyn Executi
         }
         Partitioning::Range(_) => return Ok(None),
     };
-    // Its order is known by its columns' names and types.
-    if repartition.preserve_order() {
-        return Ok(None);
-    }
     let below = columns_as(&schema, by_offsets);
     let below = ProjectionExec::try_new(below, Arc::clone(repartition.input()))?;
     let passed = RepartitionExec::try_new(Arc::new(below), partitioning)?;
@@ -149,7 +149,7 @@ fn columns_as(
     schema: &Schema,
     text: impl Fn(Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr>,
 ) -> Vec<ProjectionExpr> {
-    let column = |(at, field): (usize, &Arc<arrow::datatypes::Field>)| {
+    let column = |(at, field): (usize, &FieldRef)| {
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), at));
         let expr = if is_view(field.data_type()) { text(column) } else { column };
         ProjectionExpr { expr, alias: field.name().clone() }
@@ -184,7 +184,7 @@ impl Hash for OwnText {
 
 fn own(text: &StringViewArray) -> Option<StringViewArray> {
     let held: usize = text.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
-    (held > 0 && held > 2 * text.total_buffer_bytes_used()).then(|| text.gc())
+    (held > 2 * text.total_buffer_bytes_used()).then(|| text.gc())
 }
 
 impl fmt::Display for OwnText {

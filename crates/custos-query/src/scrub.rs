@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, PrimitiveArray,
-    StringViewArray, StringViewBuilder,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray,
+    BooleanBufferBuilder, PrimitiveArray, StringViewArray, StringViewBuilder,
 };
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType,
@@ -31,9 +31,8 @@ pub(crate) fn scrub(array: &ArrayRef) -> Result<ArrayRef> {
             array.as_binary::<i32>().iter().for_each(|value| copy.append_option(value));
             Ok(Arc::new(copy.finish()))
         }
-        data_type if is_plain(data_type) && array.offset() == 0 && array.null_count() == 0 => {
-            Ok(Arc::clone(array))
-        }
+        // Its buffer is its values, of equal size.
+        data_type if data_type.is_primitive() && array.nulls().is_none() => Ok(Arc::clone(array)),
         DataType::Boolean => Ok(Arc::new(truths(array.as_boolean()))),
         DataType::Int64 => Ok(rebuild::<Int64Type>(array)),
         DataType::Float64 => Ok(rebuild::<Float64Type>(array)),
@@ -46,11 +45,6 @@ pub(crate) fn scrub(array: &ArrayRef) -> Result<ArrayRef> {
         // No table has other types; one that slipped in must not pass unseen.
         other => Err(DataFusionError::Internal(format!("no scrub for {other}"))),
     }
-}
-
-/// Whether a column of this type is one buffer of values of equal size.
-fn is_plain(data_type: &DataType) -> bool {
-    data_type.is_primitive() || *data_type == DataType::Boolean
 }
 
 /// A copy whose slots below nulls are zero.
@@ -66,15 +60,24 @@ fn rebuild<T: ArrowPrimitiveType>(array: &ArrayRef) -> ArrayRef {
 
 /// The same of truth values.
 fn truths(array: &BooleanArray) -> BooleanArray {
-    match array.nulls() {
-        Some(nulls) => BooleanArray::new(array.values() & nulls.inner(), Some(copied(nulls))),
-        None => BooleanArray::new(array.values() & array.values(), None),
-    }
+    let values = match array.nulls() {
+        Some(nulls) => copied_bits(&(array.values() & nulls.inner())),
+        None => copied_bits(array.values()),
+    };
+    BooleanArray::new(values, array.nulls().map(copied))
 }
 
 /// The same nulls in a buffer that has no other bits.
 fn copied(nulls: &NullBuffer) -> NullBuffer {
-    NullBuffer::new(nulls.inner() & nulls.inner())
+    NullBuffer::new(copied_bits(nulls.inner()))
+}
+
+/// The same bits in a buffer that has no others. What arrow's operators give out (version 59) has
+/// those around them, too, up to the next word.
+fn copied_bits(bits: &BooleanBuffer) -> BooleanBuffer {
+    let mut copy = BooleanBufferBuilder::new(bits.len());
+    copy.append_buffer(bits);
+    copy.finish()
 }
 
 /// A copy with a buffer of its own. Always: how much memory the views of a batch hold on to must not
@@ -118,6 +121,33 @@ mod tests {
         let clean = scrub(&slice).unwrap();
         assert_eq!(&clean, &slice);
         assert!(!holds(&clean, b"canary"));
+    }
+
+    /// Bits that are set in a buffer, be they of the array or not.
+    fn bits(buffer: &[u8]) -> u32 {
+        buffer.iter().map(|byte| byte.count_ones()).sum()
+    }
+
+    #[test]
+    fn no_bit_of_a_neighbour_is_left_beside_truth_values_and_nulls() {
+        for is_null in [false, true] {
+            let truths: ArrayRef =
+                Arc::new((0..200).map(|_| (!is_null).then_some(true)).collect::<BooleanArray>());
+            let of_some = |at: i64| (is_null == (65..70).contains(&at)).then_some(at);
+            let numbers: ArrayRef = Arc::new((0..200).map(of_some).collect::<Int64Array>());
+            for (start, length) in [(0, 3), (64, 3), (65, 5), (8, 1), (5, 100)] {
+                let clean = scrub(&truths.slice(start, length)).unwrap();
+                let clean = clean.as_boolean();
+                assert_eq!(clean.true_count() as u32, bits(clean.values().values()));
+                for array in [&truths, &numbers] {
+                    let clean = scrub(&array.slice(start, length)).unwrap();
+                    assert_eq!(&clean, &array.slice(start, length));
+                    let valid = clean.nulls().map(|nulls| bits(nulls.buffer()) as usize);
+                    let wanted = clean.len() - clean.null_count();
+                    assert!(valid.is_none_or(|valid| valid == wanted), "{start} {length}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use custos_testkit::{PostgresServer, python_with, workspace_root};
 
-use crate::report::{RUNS, Report, median};
+use crate::report::{RUNS, Report, is_wanted, median};
 use crate::shop::{Server, Shop, text};
 use crate::spine;
 
@@ -127,10 +127,7 @@ pub(crate) fn run(report: &Report) -> Result<()> {
     };
     copy(&ours, &theirs, &folder.path().join("rows"))?;
     let mut by_adbc = Duration::ZERO;
-    let wanted = std::env::var("CUSTOS_BENCH_CLIENTS").ok();
-    let is_wanted = |client: &str| {
-        wanted.as_ref().is_none_or(|wanted| wanted.split_whitespace().any(|name| name == client))
-    };
+    let is_wanted = |client: &str| is_wanted("CUSTOS_BENCH_CLIENTS", client);
     for client in CLIENTS.into_iter().filter(|client| is_wanted(client)) {
         let [ours, theirs] = ours.times(&theirs, &python, client)?;
         if client == "adbc" {

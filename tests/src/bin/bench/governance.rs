@@ -18,7 +18,7 @@ use roaring::RoaringBitmap;
 use crate::events::{self, SUBJECTS};
 use crate::plain::Plain;
 use crate::queries::{self, QUERIES};
-use crate::report::{RUNS, Report, median, timed};
+use crate::report::{RUNS, Report, is_wanted, median, timed};
 use crate::storage::{collect, load, rows, somebody};
 use crate::world::World;
 
@@ -67,12 +67,6 @@ pub(crate) async fn run(report: &Report) -> Result<()> {
     compare(report, "", &world, &table).await
 }
 
-/// Whether a query is among those that `CUSTOS_BENCH_QUERIES` names, as all are without it.
-fn is_wanted(name: &str) -> bool {
-    let wanted = std::env::var("CUSTOS_BENCH_QUERIES").ok();
-    wanted.is_none_or(|wanted| wanted.split_whitespace().any(|wanted| wanted == name))
-}
-
 /// Asks everything for each share of denied people.
 async fn compare(report: &Report, layout: &str, world: &World, table: &Table) -> Result<()> {
     let baselines = [
@@ -90,7 +84,9 @@ async fn compare(report: &Report, layout: &str, world: &World, table: &Table) ->
         let population = Arc::new(AllBut::thousandths(share));
         let engine = world.engine_for(&world.lake, table.spec(), population).await?;
         let (subject, person) = somebody(&engine, &contexts[1]).await?;
-        for (name, query) in QUERIES.into_iter().filter(|(name, _)| is_wanted(name)) {
+        for (name, query) in
+            QUERIES.into_iter().filter(|(name, _)| is_wanted("CUSTOS_BENCH_QUERIES", name))
+        {
             let governed = queries::text(query, "person_id", person);
             let clear = queries::text(query, "subject_id", subject);
             let (mut ours, mut theirs) = (Vec::new(), [Vec::new(), Vec::new()]);

@@ -1,4 +1,5 @@
-//! The same rows as plain Parquet: what others read, and what the same engine reads without us.
+//! The same rows as Parquet, plain or sealed: what others read, and what the same engine reads
+//! without us.
 
 use std::fs::File;
 use std::io::Write;

@@ -11,6 +11,13 @@ use serde_json::json;
 /// Times each thing is measured; the median counts.
 pub(crate) const RUNS: usize = 5;
 
+/// Whether a part of a bench is among those that an environment variable names, as all are without
+/// it.
+pub(crate) fn is_wanted(variable: &str, part: &str) -> bool {
+    let wanted = std::env::var(variable).ok();
+    wanted.is_none_or(|wanted| wanted.split_whitespace().any(|wanted| wanted == part))
+}
+
 /// Prints figures as they come.
 pub(crate) struct Report {
     pub(crate) json: bool,
