@@ -29,7 +29,7 @@ use arrow_flight::{
     Ticket,
 };
 use bytes::Bytes;
-use custos_query::Description;
+use custos_query::{ClientMemory, Description};
 use futures::{Stream, StreamExt, stream};
 use prost::Message;
 use tonic::metadata::MetadataValue;
@@ -38,7 +38,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::asker::Asker;
 use super::in_flight::InFlight;
 use super::refusal::Refusal;
-use super::shelf::{Kept, Room, Shelf};
+use super::shelf::{Kept, Shelf};
 use super::statement::{Statement, columns, told};
 use super::{catalog, encode, handshake, parameters, sql_info, xdbc_types};
 use crate::Gateway;
@@ -54,8 +54,8 @@ const TICKET: Duration = Duration::from_secs(60);
 /// How long a prepared statement is kept without being used.
 const PREPARED: Duration = Duration::from_secs(15 * 60);
 
-/// What of either a principal may have.
-const ROOM: Room = Room { statements: 64, bytes: 64 * 1024 * 1024 };
+/// How many of either a principal may have.
+const STATEMENTS_MAX: usize = 64;
 
 /// The messages of an answer.
 pub(super) type FlightDataStream =
@@ -81,14 +81,19 @@ impl Flight {
     pub(super) fn new(gateway: Gateway) -> Self {
         Self {
             gateway,
-            tickets: Shelf::new(Kept::For(TICKET), ROOM),
+            tickets: Shelf::new(Kept::For(TICKET), STATEMENTS_MAX),
             in_flight: InFlight::default(),
-            prepared: Shelf::new(Kept::Unused(PREPARED), ROOM),
+            prepared: Shelf::new(Kept::Unused(PREPARED), STATEMENTS_MAX),
         }
     }
 
     fn asker<T>(&self, request: &Request<T>) -> Result<Asker, Failure> {
         Asker::of(request, self.gateway.governor.policy())
+    }
+
+    /// Memory of the one who asks, for something that is kept for them.
+    pub(super) fn memory(&self, asker: &Asker) -> ClientMemory {
+        self.gateway.governor.client_memory(&asker.principal.id)
     }
 
     fn prepared(&self, asker: &Asker, handle: &[u8]) -> Result<Arc<Statement>, Failure> {
@@ -103,7 +108,8 @@ impl Flight {
     ) -> Result<ActionCreatePreparedStatementResult, Failure> {
         let statement = Statement::new(sql);
         let description = self.describe(asker, &statement).await?;
-        let handle = self.prepared.put(asker.owner(), Arc::new(statement), Instant::now())?;
+        let (statement, memory) = (Arc::new(statement), self.memory(asker));
+        let handle = self.prepared.put(asker.owner(), statement, memory, Instant::now())?;
         let dataset = columns(&description).map(|columns| ipc(&columns)).transpose()?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: handle.to_vec().into(),
@@ -420,7 +426,7 @@ impl FlightSqlService for Flight {
         let prepared = self.prepared(&asker, &handle)?;
         let parameters = parameters::one_row(request.into_inner()).await?;
         let bound = Arc::new(Statement { sql: prepared.sql.clone(), parameters });
-        if !self.prepared.replace(&handle, &asker.owner(), bound) {
+        if !self.prepared.replace(&handle, &asker.owner(), bound)? {
             return Err(Refusal::UnknownStatement.into());
         }
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })

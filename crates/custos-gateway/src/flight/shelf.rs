@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use custos_core::{PrincipalId, Purpose};
+use custos_query::ClientMemory;
 
 use super::refusal::Refusal;
 use super::statement::Statement;
+use crate::wire_error::Failure;
 
 /// What names a statement: random, and of use to its owner only.
 ///
@@ -32,18 +34,15 @@ pub(super) enum Kept {
     Unused(Duration),
 }
 
-/// What a principal may keep at most; then the oldest goes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
-    pub(super) statements: usize,
-    pub(super) bytes: usize,
-}
-
-/// Statements that are kept for a time, so many of a principal and not more.
+/// Statements that are kept for a time, in memory of whoever sent them.
+///
+/// A principal may keep so many; then the oldest goes. When the memory of the principal, or of
+/// all, is full, nothing more is kept: to drop what somebody was promised would not make room where
+/// others hold it.
 #[derive(Debug)]
 pub(super) struct Shelf {
     kept: Kept,
-    room: Room,
+    statements_max: usize,
     /// Those of each principal, the oldest first.
     held: Mutex<HashMap<PrincipalId, Vec<Held>>>,
 }
@@ -53,21 +52,23 @@ struct Held {
     handle: Handle,
     purpose: Purpose,
     statement: Arc<Statement>,
+    memory: ClientMemory,
     since: Instant,
 }
 
 impl Shelf {
-    pub(super) fn new(kept: Kept, room: Room) -> Self {
-        Self { kept, room, held: Mutex::default() }
+    pub(super) fn new(kept: Kept, statements_max: usize) -> Self {
+        Self { kept, statements_max, held: Mutex::default() }
     }
 
-    /// Keeps a statement.
+    /// Keeps a statement in `memory`, which is of its owner.
     pub(super) fn put(
         &self,
         owner: Owner,
         statement: Arc<Statement>,
+        mut memory: ClientMemory,
         now: Instant,
-    ) -> Result<Handle, Refusal> {
+    ) -> Result<Handle, Failure> {
         let mut handle = Handle::default();
         getrandom::fill(&mut handle).map_err(|_| Refusal::NoRandomness)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,9 +77,14 @@ impl Shelf {
             own.retain(|held| self.is_fresh(held, now));
             !own.is_empty()
         });
-        let own = held.entry(owner.principal).or_default();
-        own.push(Held { handle, purpose: owner.purpose, statement, since: now });
-        self.make_room(own);
+        if let Some(own) = held.get_mut(&owner.principal)
+            && own.len() >= self.statements_max
+        {
+            own.remove(0);
+        }
+        memory.hold(statement.bytes())?;
+        let kept = Held { handle, purpose: owner.purpose, statement, memory, since: now };
+        held.entry(owner.principal).or_default().push(kept);
         Ok(handle)
     }
 
@@ -105,14 +111,19 @@ impl Shelf {
     }
 
     /// Keeps another statement in the place of one. Whether there was one.
-    pub(super) fn replace(&self, handle: &[u8], owner: &Owner, statement: Arc<Statement>) -> bool {
+    pub(super) fn replace(
+        &self,
+        handle: &[u8],
+        owner: &Owner,
+        statement: Arc<Statement>,
+    ) -> Result<bool, Failure> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(own) = held.get_mut(&owner.principal) else { return false };
+        let Some(own) = held.get_mut(&owner.principal) else { return Ok(false) };
         let found = place(own, handle, owner).and_then(|place| own.get_mut(place));
-        let Some(found) = found else { return false };
+        let Some(found) = found else { return Ok(false) };
+        found.memory.hold(statement.bytes())?;
         found.statement = statement;
-        self.make_room(own);
-        true
+        Ok(true)
     }
 
     /// Keeps a statement no longer. Whether there was one.
@@ -127,13 +138,6 @@ impl Shelf {
     fn is_fresh(&self, held: &Held, now: Instant) -> bool {
         let (Kept::For(time) | Kept::Unused(time)) = self.kept;
         now.saturating_duration_since(held.since) < time
-    }
-
-    fn make_room(&self, own: &mut Vec<Held>) {
-        let bytes = |own: &[Held]| own.iter().map(|held| held.statement.bytes()).sum::<usize>();
-        while own.len() > 1 && (own.len() > self.room.statements || bytes(own) > self.room.bytes) {
-            own.remove(0);
-        }
     }
 }
 
@@ -152,7 +156,11 @@ mod tests {
     }
 
     fn shelf(kept: Kept) -> Shelf {
-        Shelf::new(kept, Room { statements: 3, bytes: 100 })
+        Shelf::new(kept, 3)
+    }
+
+    fn put(shelf: &Shelf, owner: &Owner, sql: &str, now: Instant) -> Handle {
+        shelf.put(owner.clone(), statement(sql), ClientMemory::up_to(1 << 20), now).unwrap()
     }
 
     fn statement(sql: &str) -> Arc<Statement> {
@@ -163,13 +171,13 @@ mod tests {
     fn a_handle_is_of_use_to_its_owner_only_and_as_it_was_given() {
         let (shelf, now) = (shelf(Kept::For(MINUTE)), Instant::now());
         let ana = owner("ana", "analytics");
-        let handle = shelf.put(ana.clone(), statement("SELECT 1"), now).unwrap();
-        shelf.put(owner("bo", "analytics"), statement("SELECT 2"), now).unwrap();
+        let handle = put(&shelf, &ana, "SELECT 1", now);
+        put(&shelf, &owner("bo", "analytics"), "SELECT 2", now);
         assert_eq!(shelf.find(&handle, &ana, now).unwrap().sql, "SELECT 1");
         for other in [owner("bo", "analytics"), owner("ana", "marketing")] {
             assert!(shelf.find(&handle, &other, now).is_none());
             assert!(!shelf.remove(&handle, &other));
-            assert!(!shelf.replace(&handle, &other, statement("SELECT 3")));
+            assert!(!shelf.replace(&handle, &other, statement("SELECT 3")).unwrap());
         }
         for place in 0..handle.len() {
             let mut altered = handle;
@@ -185,8 +193,8 @@ mod tests {
     fn tickets_expire_and_what_is_used_is_kept() {
         let (tickets, prepared) = (shelf(Kept::For(MINUTE)), shelf(Kept::Unused(MINUTE)));
         let (ana, now) = (owner("ana", "analytics"), Instant::now());
-        let ticket = tickets.put(ana.clone(), statement("SELECT 1"), now).unwrap();
-        let handle = prepared.put(ana.clone(), statement("SELECT 1"), now).unwrap();
+        let ticket = put(&tickets, &ana, "SELECT 1", now);
+        let handle = put(&prepared, &ana, "SELECT 1", now);
         let later = now + MINUTE / 2;
         assert!(tickets.find(&ticket, &ana, later).is_some());
         assert!(prepared.find(&handle, &ana, later).is_some());
@@ -194,24 +202,38 @@ mod tests {
         assert!(tickets.find(&ticket, &ana, later).is_none());
         assert!(prepared.find(&handle, &ana, later).is_some());
         assert!(prepared.find(&handle, &ana, later + MINUTE).is_none());
-        tickets.put(owner("bo", "analytics"), statement("SELECT 2"), later).unwrap();
+        put(&tickets, &owner("bo", "analytics"), "SELECT 2", later);
         assert_eq!(tickets.held.lock().unwrap().len(), 1, "nothing expired is kept");
     }
 
     #[test]
-    fn the_oldest_goes_when_a_principal_keeps_too_much() {
+    fn the_oldest_goes_when_a_principal_keeps_too_many() {
         let (shelf, now) = (shelf(Kept::Unused(MINUTE)), Instant::now());
         let (ana, bo) = (owner("ana", "analytics"), owner("bo", "analytics"));
-        let others = shelf.put(bo.clone(), statement("SELECT 0"), now).unwrap();
-        let put = |sql: &str| shelf.put(ana.clone(), statement(sql), now).unwrap();
-        let handles = ["a", "b", "c"].map(put);
+        let others = put(&shelf, &bo, "SELECT 0", now);
+        let handles = ["a", "b", "c"].map(|sql| put(&shelf, &ana, sql, now));
         assert!(shelf.find(&handles[0], &ana, now).is_some(), "the oldest is used");
-        let more = put("d");
+        put(&shelf, &ana, "d", now);
         assert!(shelf.find(&handles[1], &ana, now).is_none());
         assert!(shelf.find(&handles[0], &ana, now).is_some());
-        let long = put(&"x".repeat(99));
-        assert!(shelf.find(&more, &ana, now).is_none());
-        assert!(shelf.find(&long, &ana, now).is_some());
         assert!(shelf.find(&others, &bo, now).is_some());
+    }
+
+    #[test]
+    fn nothing_is_kept_beyond_its_memory_and_what_is_kept_stays_as_it_was() {
+        let (shelf, now) = (shelf(Kept::Unused(MINUTE)), Instant::now());
+        let ana = owner("ana", "analytics");
+        let keep = |bytes: usize, of: u64| {
+            let sql = statement(&"x".repeat(bytes));
+            shelf.put(ana.clone(), sql, ClientMemory::up_to(of), now)
+        };
+        let size = statement("").bytes();
+        let handle = keep(100, size + 100).unwrap();
+        assert!(keep(101, size + 100).is_err());
+        let replace = |bytes: usize| shelf.replace(&handle, &ana, statement(&"y".repeat(bytes)));
+        assert!(replace(101).is_err());
+        assert!(shelf.find(&handle, &ana, now).unwrap().sql.starts_with('x'));
+        assert!(replace(99).unwrap());
+        assert_eq!(shelf.find(&handle, &ana, now).unwrap().sql.len(), 99);
     }
 }

@@ -39,9 +39,9 @@ impl Statement {
     }
 
     /// What it takes to keep it.
-    pub(super) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> u64 {
         let values = self.parameters.iter().map(|value| value.get_array_memory_size());
-        self.sql.len() + values.sum::<usize>()
+        (size_of::<Self>() + self.sql.capacity() + values.sum::<usize>()) as u64
     }
 
     const fn asked_by<'a>(&'a self, asker: &'a Asker) -> Question<'a> {
@@ -87,7 +87,8 @@ impl Flight {
         if given < description.parameters.len() {
             return Err(self.refused(asker, QueryError::NoParameter { number: given + 1 }).await);
         }
-        let handle = self.tickets.put(asker.owner(), statement, Instant::now())?;
+        let memory = self.memory(asker);
+        let handle = self.tickets.put(asker.owner(), statement, memory, Instant::now())?;
         let ticket = TicketStatementQuery { statement_handle: handle.to_vec().into() };
         let info = told(columns(&description).as_ref(), &ticket.as_any(), descriptor)?;
         Ok(info)
