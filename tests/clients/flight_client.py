@@ -1,5 +1,6 @@
 """Flight SQL by its own clients: ADBC, whose driver is Go, and pyarrow, which is C++."""
 
+import concurrent.futures
 import datetime
 import decimal
 import json
@@ -269,6 +270,47 @@ def tickets():
         "for another purpose": told(fetched, ticket, analyst, "legal_claims"),
         "altered": told(fetched, pyarrow.flight.Ticket(bytes(altered)), analyst),
         "again": fetched(ticket, analyst).num_rows,
+    }
+
+
+@seen.check
+def parts():
+    """A large answer without an order, which several may fetch at once, each a part of it."""
+    token = secret("analyst2")
+    client, options = flight(token)
+    many = [f"o{number}" for number in range(11)]
+    sql = (f"SELECT concat({', '.join(name + '.order_id' for name in many)}) AS path "
+           f"FROM {' CROSS JOIN '.join('orders AS ' + name for name in many)}")
+
+    def tickets():
+        return [endpoint.ticket for endpoint in announced(sql, token).endpoints]
+
+    def complete(tables):
+        paths = pyarrow.concat_tables(tables)["path"].to_pylist()
+        return len(paths) == len(set(paths)) == 3**11
+
+    asked = tickets()
+    with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+        at_once = list(pool.map(lambda ticket: fetched(ticket, token), asked))
+    # All are open while one after the other is read: none may wait for another to be read.
+    opened = [client.do_get(ticket, options) for ticket in tickets()]
+    in_turn = [reader.read_all() for reader in opened]
+    one, other = tickets()[:2]
+    alone = [fetched(one, token), fetched(other, token), fetched(one, token)]
+    with adbc() as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        by_adbc = cursor.fetch_arrow_table()
+    beyond = bytearray(one.ticket)
+    beyond[-1] = len(asked)
+    return {
+        "tickets": len(asked),
+        "at once": complete(at_once),
+        "in turn": complete(in_turn),
+        "alone": [complete([alone[0]]), alone[1].num_rows, complete([alone[2]])],
+        "by adbc": complete([by_adbc]),
+        "beyond": told(fetched, pyarrow.flight.Ticket(bytes(beyond)), token),
+        "few": len(announced(sql + " LIMIT 10", token).endpoints),
+        "in order": len(announced(sql + " ORDER BY one", token).endpoints),
     }
 
 

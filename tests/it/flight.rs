@@ -118,6 +118,15 @@ fn flight_answers_its_own_clients_and_refuses_what_it_must() {
         fails(&tickets[way], DENIED, NO_TICKET);
         assert_eq!(tickets[way], tickets["altered"], "{way}");
     }
+
+    // Large answers are fetched in parts, in any way.
+    let parts = &seen["parts"];
+    assert_eq!([&parts["tickets"], &parts["few"], &parts["in order"]], [4, 1, 1], "{parts}");
+    for way in ["at once", "in turn", "by adbc"] {
+        assert_eq!(parts[way], true, "{way}: {parts}");
+    }
+    assert_eq!(parts["alone"], json!([true, 0, true]));
+    fails(&parts["beyond"], DENIED, NO_TICKET);
     let cancelled = &seen["cancelled"];
     fails(&cancelled["by another"], DENIED, NO_TICKET);
     fails(&cancelled["fetched"], DENIED, NO_TICKET);

@@ -281,13 +281,14 @@ impl Served {
         let client = self.flight.get_mut(asker.name()).unwrap();
         let answer = async {
             let info = client.execute(sql.to_owned(), None).await?;
-            let ticket = info.endpoint[0].ticket.clone().unwrap();
-            let mut stream = client.do_get(ticket).await?;
-            let mut batches = Vec::new();
-            while let Some(batch) = stream.try_next().await? {
-                batches.push(batch);
+            let (mut schema, mut batches) = (None, Vec::new());
+            for endpoint in info.endpoint {
+                let mut stream = client.do_get(endpoint.ticket.unwrap()).await?;
+                while let Some(batch) = stream.try_next().await? {
+                    batches.push(batch);
+                }
+                schema = stream.schema().cloned();
             }
-            let schema = stream.schema().cloned();
             Ok::<_, arrow_flight::error::FlightError>((schema, batches))
         };
         match answer.await {

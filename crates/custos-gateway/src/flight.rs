@@ -1,7 +1,7 @@
 //! The Flight SQL door: statements by gRPC, rows as Arrow.
 //!
-//! Whoever calls is told from the token of that very call. A statement is announced with a ticket,
-//! and governed again when its rows are fetched.
+//! Whoever calls is told from the token of that very call. A statement is announced with tickets, of
+//! which each is for a part of its answer, and governed again when its rows are fetched.
 
 mod asker;
 mod catalog;
@@ -11,6 +11,7 @@ mod gate;
 mod handshake;
 mod in_flight;
 mod parameters;
+mod parts;
 mod refusal;
 mod sent;
 mod service;

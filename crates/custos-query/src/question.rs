@@ -37,4 +37,8 @@ pub struct Description {
     pub parameters: Vec<DataType>,
     /// The columns of its answer.
     pub columns: SchemaRef,
+    /// The rows that it has at most, where its text says so.
+    pub rows_max: Option<usize>,
+    /// Whether its rows come in an order that was asked for.
+    pub ordered: bool,
 }

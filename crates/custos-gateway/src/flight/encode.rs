@@ -8,15 +8,14 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
-use custos_query::RowStream;
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::in_flight::Departed;
+use super::parts::Part;
 use super::refusal::Refusal;
 use super::service::FlightDataStream;
-use crate::wire_error::Failure;
 use crate::wire_schema::{as_schema, wire_schema};
 
 /// Batches are put together until they have this many bytes: a sixteenth of the messages, at no cost
@@ -32,7 +31,7 @@ const MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The rows as messages, until their end or until the caller stops them. Rows are computed as they
 /// are fetched.
-pub(super) fn encoded(rows: RowStream, departed: Departed) -> FlightDataStream {
+pub(super) fn encoded(rows: Part, departed: Departed) -> FlightDataStream {
     let schema = wire_schema(rows.schema());
     let pouring =
         Pouring { rows, schema: Arc::clone(&schema), departed, waiting: Vec::new(), bytes: 0 };
@@ -77,7 +76,7 @@ fn messages(
 
 /// Rows that are put together into larger batches.
 struct Pouring {
-    rows: RowStream,
+    rows: Part,
     schema: SchemaRef,
     departed: Departed,
     waiting: Vec<RecordBatch>,
@@ -107,7 +106,7 @@ impl Pouring {
                         }
                         due.get_or_insert_with(|| Instant::now() + BATCH_WAIT);
                     }
-                    Some(Err(error)) => return Some(Err(Failure::from(error).into())),
+                    Some(Err(failure)) => return Some(Err(failure.into())),
                     None if self.waiting.is_empty() => return None,
                     None => return Some(self.together()),
                 },

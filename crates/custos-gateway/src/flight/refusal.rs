@@ -15,6 +15,9 @@ pub(super) enum Refusal {
     /// A ticket that this caller cannot use; why is not told.
     #[error("the ticket is none of this principal for this purpose, or it has expired")]
     UnknownTicket,
+    /// A part of an answer whose other parts failed or were left.
+    #[error("the answer was not fetched to its end by the calls for its other parts")]
+    Incomplete,
     /// A prepared statement that this caller cannot use; why is not told.
     #[error("the prepared statement is none of this principal for this purpose, or it was dropped")]
     UnknownStatement,
@@ -58,6 +61,7 @@ impl Classify for Refusal {
         match self {
             Self::WrongLogin => ErrorKind::Unauthenticated,
             Self::UnknownTicket => ErrorKind::Denied,
+            Self::Incomplete => ErrorKind::Conflict,
             Self::UnknownStatement => ErrorKind::NotFound,
             Self::NoRow | Self::BadParameters | Self::BadMessage => ErrorKind::Invalid,
             Self::ParametersTooLarge { .. } => ErrorKind::TooLarge,
@@ -72,6 +76,7 @@ impl Classify for Refusal {
                 "send the name of a principal and the secret made for it by `custos principal add`"
             }
             Self::UnknownTicket => "ask for the statement again and fetch its rows within a minute",
+            Self::Incomplete => "ask for the statement again and fetch all its parts to their ends",
             Self::UnknownStatement => "prepare it again",
             Self::SeveralRows => "run the statement once for each row",
             Self::NoRow => "send one row, with a column for each parameter",

@@ -37,6 +37,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::asker::Asker;
 use super::in_flight::InFlight;
+use super::parts::Announced;
 use super::refusal::Refusal;
 use super::shelf::{Kept, Shelf};
 use super::statement::{Statement, columns, told};
@@ -66,9 +67,9 @@ type Fetched = Result<Response<FlightDataStream>, Status>;
 /// What is served as Flight SQL.
 pub(super) struct Flight {
     pub(super) gateway: Gateway,
-    pub(super) tickets: Shelf,
+    pub(super) tickets: Shelf<Announced>,
     pub(super) in_flight: InFlight,
-    prepared: Shelf,
+    prepared: Shelf<Statement>,
 }
 
 impl fmt::Debug for Flight {
@@ -151,7 +152,7 @@ fn announced(
     command: &impl ProstMessageExt,
     request: Request<FlightDescriptor>,
 ) -> Result<Response<FlightInfo>, Status> {
-    Ok(Response::new(told(Some(columns), &command.as_any(), request.into_inner())?))
+    Ok(Response::new(told(Some(columns), &[command.as_any()], request.into_inner())?))
 }
 
 fn fetched(batch: RecordBatch) -> Fetched {

@@ -8,7 +8,6 @@ use custos_core::{PrincipalId, Purpose};
 use custos_query::ClientMemory;
 
 use super::refusal::Refusal;
-use super::statement::Statement;
 use crate::wire_error::Failure;
 
 /// What names a statement: random, and of use to its owner only.
@@ -34,29 +33,35 @@ pub(super) enum Kept {
     Unused(Duration),
 }
 
+/// What can be kept.
+pub(super) trait Weigh {
+    /// What it takes to keep it.
+    fn bytes(&self) -> u64;
+}
+
 /// Statements that are kept for a time, in memory of whoever sent them.
 ///
 /// A principal may keep so many; then the oldest goes. When the memory of the principal, or of
 /// all, is full, nothing more is kept: to drop what somebody was promised would not make room where
 /// others hold it.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct Shelf<T> {
     kept: Kept,
     statements_max: usize,
     /// Those of each principal, the oldest first.
-    held: Mutex<HashMap<PrincipalId, Vec<Held>>>,
+    held: Mutex<HashMap<PrincipalId, Vec<Held<T>>>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Held<T> {
     handle: Handle,
     purpose: Purpose,
-    statement: Arc<Statement>,
+    statement: Arc<T>,
     memory: ClientMemory,
     since: Instant,
 }
 
-impl Shelf {
+impl<T: Weigh> Shelf<T> {
     pub(super) fn new(kept: Kept, statements_max: usize) -> Self {
         Self { kept, statements_max, held: Mutex::default() }
     }
@@ -65,7 +70,7 @@ impl Shelf {
     pub(super) fn put(
         &self,
         owner: Owner,
-        statement: Arc<Statement>,
+        statement: Arc<T>,
         mut memory: ClientMemory,
         now: Instant,
     ) -> Result<Handle, Failure> {
@@ -89,12 +94,7 @@ impl Shelf {
     }
 
     /// A statement that was kept.
-    pub(super) fn find(
-        &self,
-        handle: &[u8],
-        owner: &Owner,
-        now: Instant,
-    ) -> Option<Arc<Statement>> {
+    pub(super) fn find(&self, handle: &[u8], owner: &Owner, now: Instant) -> Option<Arc<T>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let own = held.get_mut(&owner.principal)?;
         let place = place(own, handle, owner)?;
@@ -115,7 +115,7 @@ impl Shelf {
         &self,
         handle: &[u8],
         owner: &Owner,
-        statement: Arc<Statement>,
+        statement: Arc<T>,
     ) -> Result<bool, Failure> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(own) = held.get_mut(&owner.principal) else { return Ok(false) };
@@ -135,18 +135,19 @@ impl Shelf {
         true
     }
 
-    fn is_fresh(&self, held: &Held, now: Instant) -> bool {
+    fn is_fresh(&self, held: &Held<T>, now: Instant) -> bool {
         let (Kept::For(time) | Kept::Unused(time)) = self.kept;
         now.saturating_duration_since(held.since) < time
     }
 }
 
-fn place(own: &[Held], handle: &[u8], owner: &Owner) -> Option<usize> {
+fn place<T>(own: &[Held<T>], handle: &[u8], owner: &Owner) -> Option<usize> {
     own.iter().position(|held| held.handle == handle && held.purpose == owner.purpose)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::statement::Statement;
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -155,11 +156,11 @@ mod tests {
         Owner { principal: principal.parse().unwrap(), purpose: purpose.parse().unwrap() }
     }
 
-    fn shelf(kept: Kept) -> Shelf {
+    fn shelf(kept: Kept) -> Shelf<Statement> {
         Shelf::new(kept, 3)
     }
 
-    fn put(shelf: &Shelf, owner: &Owner, sql: &str, now: Instant) -> Handle {
+    fn put(shelf: &Shelf<Statement>, owner: &Owner, sql: &str, now: Instant) -> Handle {
         shelf.put(owner.clone(), statement(sql), ClientMemory::up_to(1 << 20), now).unwrap()
     }
 

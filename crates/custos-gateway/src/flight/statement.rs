@@ -13,8 +13,10 @@ use prost::Message;
 
 use super::asker::Asker;
 use super::encode;
+use super::parts::{Announced, Run, parts};
 use super::refusal::Refusal;
 use super::service::{Flight, FlightDataStream};
+use super::shelf::{Handle, Weigh};
 use crate::wire_error::Failure;
 use crate::wire_schema::wire_schema;
 
@@ -38,12 +40,6 @@ impl Statement {
         Self { sql, parameters: Vec::new() }
     }
 
-    /// What it takes to keep it.
-    pub(super) fn bytes(&self) -> u64 {
-        let values = self.parameters.iter().map(|value| value.get_array_memory_size());
-        (size_of::<Self>() + self.sql.capacity() + values.sum::<usize>()) as u64
-    }
-
     const fn asked_by<'a>(&'a self, asker: &'a Asker) -> Question<'a> {
         Question {
             sql: self.sql.as_str(),
@@ -52,6 +48,13 @@ impl Statement {
             purpose: &asker.purpose,
             session: None,
         }
+    }
+}
+
+impl Weigh for Statement {
+    fn bytes(&self) -> u64 {
+        let values = self.parameters.iter().map(|value| value.get_array_memory_size());
+        (size_of::<Self>() + self.sql.capacity() + values.sum::<usize>()) as u64
     }
 }
 
@@ -87,34 +90,40 @@ impl Flight {
         if given < description.parameters.len() {
             return Err(self.refused(asker, QueryError::NoParameter { number: given + 1 }).await);
         }
-        let memory = self.memory(asker);
-        let handle = self.tickets.put(asker.owner(), statement, memory, Instant::now())?;
-        let ticket = TicketStatementQuery { statement_handle: handle.to_vec().into() };
-        let info = told(columns(&description).as_ref(), &ticket.as_any(), descriptor)?;
-        Ok(info)
+        let (parts, memory) = (parts(&description), self.memory(asker));
+        let announced = Arc::new(Announced::new(statement, parts));
+        let handle = self.tickets.put(asker.owner(), announced, memory, Instant::now())?;
+        let tickets: Vec<Any> = (0..parts).map(|part| ticket(&handle, part)).collect();
+        Ok(told(columns(&description).as_ref(), &tickets, descriptor)?)
     }
 
-    /// The rows that a ticket is for.
+    /// The part of the rows that a ticket is for.
     pub(super) async fn fetch(
         &self,
         asker: &Asker,
         ticket: &[u8],
     ) -> Result<FlightDataStream, Failure> {
+        let (&part, handle) = ticket.split_last().ok_or(Refusal::UnknownTicket)?;
         // Noted before the ticket is looked for: whoever stops it first takes the ticket away.
-        let departed = self.in_flight.depart(ticket, &asker.principal.id);
-        let statement = self.tickets.find(ticket, &asker.owner(), Instant::now());
-        let statement = statement.ok_or(Refusal::UnknownTicket)?;
+        let departed = self.in_flight.depart(handle, &asker.principal.id);
+        let announced = self.tickets.find(handle, &asker.owner(), Instant::now());
+        let announced = announced.ok_or(Refusal::UnknownTicket)?;
+        let run = async || self.run(asker, &announced.statement).await.map(Run::from);
         tokio::select! {
             biased;
             () = departed.stopped() => Ok(encode::stopped()),
-            rows = self.run(asker, &statement) => Ok(encode::encoded(rows?, departed)),
+            rows = announced.fetch(part, &asker.principal, run) => {
+                Ok(encode::encoded(rows?, departed))
+            }
         }
     }
 
-    /// Stops the answers to a ticket, which is of no use from then on. Whether there was any.
+    /// Stops the answer that a ticket is for, all parts of it, whose tickets are of no use from then
+    /// on. Whether there was any.
     pub(super) fn stop(&self, asker: &Asker, ticket: &[u8]) -> bool {
-        let was_open = self.tickets.remove(ticket, &asker.owner());
-        self.in_flight.stop(ticket, &asker.principal.id) || was_open
+        let Some((_, handle)) = ticket.split_last() else { return false };
+        let was_open = self.tickets.remove(handle, &asker.owner());
+        self.in_flight.stop(handle, &asker.principal.id) || was_open
     }
 
     async fn run(&self, asker: &Asker, statement: &Statement) -> Result<RowStream, Failure> {
@@ -135,16 +144,23 @@ impl Flight {
     }
 }
 
-/// What a client is told before it fetches what a ticket is for.
-///
-/// There is one place to fetch from: several would run the statement several times.
+/// The ticket for a part of an answer.
+fn ticket(handle: &Handle, part: u8) -> Any {
+    let named = [handle.as_slice(), &[part]].concat();
+    TicketStatementQuery { statement_handle: named.into() }.as_any()
+}
+
+/// What a client is told before it fetches what tickets are for.
 pub(super) fn told(
     columns: Option<&SchemaRef>,
-    ticket: &Any,
+    tickets: &[Any],
     descriptor: FlightDescriptor,
 ) -> Result<FlightInfo, Refusal> {
-    let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.encode_to_vec()));
-    let info = FlightInfo::new().with_endpoint(endpoint).with_descriptor(descriptor);
+    let mut info = FlightInfo::new().with_descriptor(descriptor);
+    for ticket in tickets {
+        let ticket = Ticket::new(ticket.encode_to_vec());
+        info = info.with_endpoint(FlightEndpoint::new().with_ticket(ticket));
+    }
     match columns {
         Some(columns) => info.try_with_schema(columns).map_err(|_| Refusal::Encode),
         None => Ok(info),

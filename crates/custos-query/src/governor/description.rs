@@ -170,7 +170,10 @@ fn described(planned: &Planned, parameters: Vec<DataType>) -> Result<Description
         Some(labels) => labels.rename(&columns),
         None => columns,
     };
-    Ok(Description { parameters, columns })
+    let (plan, rows) = (&planned.plan, matches!(planned.wanted, Wanted::Rows));
+    let sorted = plan.exists(|node| Ok(matches!(node, LogicalPlan::Sort(_))));
+    let ordered = sorted.map_err(|error| QueryError::from_planning(&error))? || !rows;
+    Ok(Description { parameters, columns, rows_max: plan.max_rows().filter(|_| rows), ordered })
 }
 
 fn columns(planned: &Planned) -> SchemaRef {
