@@ -38,6 +38,8 @@ mod http;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod invariants;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod object_store;

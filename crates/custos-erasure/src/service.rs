@@ -3,6 +3,7 @@
 //! Every step is written down before its effects cannot be undone, and every step can be repeated,
 //! so a request that a crash cut off goes on where it stopped.
 
+mod invariants;
 mod ledger;
 mod leftovers;
 mod steps;
@@ -20,6 +21,7 @@ use custos_keys::{Destruction, DestructionCause, KeyService, NamedKey, random_by
 use custos_lake::vault::{Sought, VaultIndex};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
+pub use invariants::Finding;
 pub use ledger::Replayed;
 pub use leftovers::{Cleared, OtherOwners, Quiet};
 use serde::Serialize;

@@ -162,6 +162,9 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// The batches of a source, or of all, that are neither folded nor abandoned, oldest first.
     async fn unfinished(&self, source: Option<&SourceId>) -> Result<Vec<Batch>, StoreError>;
 
+    /// The batches of a source that are folded, oldest first.
+    async fn folded_batches(&self, source: &SourceId) -> Result<Vec<Batch>, StoreError>;
+
     /// The folded batch of a load.
     async fn folded(&self, source: &SourceId, load: &[u8; 32])
     -> Result<Option<Batch>, StoreError>;

@@ -138,6 +138,12 @@ impl KeyService {
         Ok(self.store.owners().await?)
     }
 
+    /// Those of the files whose secrets are destroyed.
+    pub async fn destroyed(&self, files: &[FileId]) -> Result<BTreeSet<FileId>, KeyError> {
+        let destroyed = self.store.destroyed(files).await?;
+        Ok(destroyed.into_iter().map(|(file, _)| file).collect())
+    }
+
     /// Destroys all secrets of `files` and reads back that they are gone.
     ///
     /// May be repeated; files that never had secrets are not in the proof.

@@ -86,6 +86,17 @@ impl Ledger for Store {
         bodies.iter().map(|(body,)| read_batch(body)).collect()
     }
 
+    async fn folded_batches(&self, source: &SourceId) -> Result<Vec<Batch>, StoreError> {
+        let bodies: Vec<(String,)> = query(
+            "SELECT body FROM batch WHERE source = $1 AND state = 'folded' ORDER BY opened_at, seq",
+        )
+        .bind(source.as_str())
+        .fetch_all(self.readers())
+        .await
+        .map_err(failed("listing loads"))?;
+        bodies.iter().map(|(body,)| read_batch(body)).collect()
+    }
+
     async fn folded(
         &self,
         source: &SourceId,

@@ -120,6 +120,8 @@ async fn a_load_is_found_once_it_is_folded(home: Home) {
     batch.counts = Some(LoadCounts { read: 9, duplicate: 9, ..LoadCounts::default() });
     store.put_batch(&batch).await.unwrap();
     assert_eq!(store.folded(&pos, &batch.load).await.unwrap(), Some(batch.clone()));
+    assert_eq!(store.folded_batches(&pos).await.unwrap(), [batch.clone()]);
+    assert!(store.folded_batches(&crm).await.unwrap().is_empty());
     assert_eq!(store.folded(&crm, &batch.load).await.unwrap(), None);
     assert_eq!(store.folded(&pos, &[9; 32]).await.unwrap(), None);
     assert_eq!(store.unfinished(None).await.unwrap(), []);

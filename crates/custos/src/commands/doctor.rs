@@ -1,15 +1,11 @@
 //! `custos doctor`: does every invariant hold, and what did a crash leave behind?
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use custos_core::{ErrorKind, Invariant};
-use custos_erasure::{RequestStore, State};
+use custos_core::ErrorKind;
+use custos_erasure::{Finding, RequestStore, State};
 use custos_ingest::Ledger;
-use custos_lake::{Access, Table, vault};
-use custos_policy::MaintenanceJob;
 use custos_query::Population;
-use roaring::RoaringBitmap;
-use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::JsonArg;
@@ -21,28 +17,6 @@ use crate::output;
 const LATE_PAUSES: i64 = 10;
 const LATE_SECONDS_MIN: i64 = 60;
 
-/// What one check found.
-#[derive(Debug, Serialize)]
-struct Finding {
-    invariant: String,
-    statement: &'static str,
-    checked: u64,
-    repaired: u64,
-    problems: Vec<String>,
-}
-
-impl Finding {
-    fn new(invariant: Invariant) -> Self {
-        Self {
-            invariant: invariant.to_string(),
-            statement: invariant.statement(),
-            checked: 0,
-            repaired: 0,
-            problems: Vec::new(),
-        }
-    }
-}
-
 pub(super) async fn run(installation: &Installation, args: &JsonArg) -> Result<(), Failure> {
     installation.store.integrity().await?;
     check_snapshots(installation, args.json).await?;
@@ -51,21 +25,18 @@ pub(super) async fn run(installation: &Installation, args: &JsonArg) -> Result<(
     let erasure = installation.erasure()?;
     // While this lives nobody writes, so what no log names is left over.
     let quiet = erasure.hold_sources(&*alone, &super::actor()?).await?;
-    let mut subjects = RoaringBitmap::new();
-    let mut findings = vec![check_files(installation, &quiet.tables, &mut subjects).await?];
-    findings.push(check_subjects(installation, &subjects).await?);
-    findings.push(check_audit(installation).await?);
-    let leftovers = erasure.clear_leftovers(&quiet).await?;
-    findings.push(Finding {
-        checked: leftovers.checked,
-        repaired: leftovers.cleared,
-        ..Finding::new(Invariant::I9)
-    });
+    let known = installation.store.epochs().await?;
+    let epochs = BTreeMap::from([
+        ("consent", known.consent),
+        ("suppression", known.suppression),
+        ("ages", known.ages),
+    ]);
+    let findings = erasure.examine(&quiet, &epochs, &super::actor()?).await?;
     let finished = quiet.finished;
     drop(quiet);
     let open = open_requests(installation).await?;
     if args.json {
-        findings.iter().try_for_each(output::json)?;
+        findings.iter().try_for_each(|finding| output::json(&as_json(finding)))?;
     } else {
         print(&findings)?;
     }
@@ -75,8 +46,12 @@ pub(super) async fn run(installation: &Installation, args: &JsonArg) -> Result<(
     open.iter().for_each(output::note);
     match findings.iter().map(|finding| finding.problems.len()).sum::<usize>() {
         0 => Ok(()),
-        count => Err(Failure::new(ErrorKind::Integrity, format!("{count} problem(s) found"))
-            .with_hint("restore lake and control store together from a backup of one moment")),
+        count => {
+            let found =
+                format!("{count} problem(s) found; nothing that looks left over was cleared");
+            let hint = "restore lake and control store together from a backup of one moment";
+            Err(Failure::new(ErrorKind::Integrity, found).with_hint(hint))
+        }
     }
 }
 
@@ -106,59 +81,6 @@ async fn check_snapshots(installation: &Installation, json: bool) -> Result<(), 
     Ok(())
 }
 
-/// Opens every live file and compares its bytes with the log's digest.
-async fn check_files(
-    installation: &Installation,
-    tables: &[Table],
-    subjects: &mut RoaringBitmap,
-) -> Result<Finding, Failure> {
-    let mut finding = Finding::new(Invariant::I1);
-    for table in tables {
-        let grant = installation.policy.maintenance(MaintenanceJob::Doctor, table.name());
-        let snapshot = table.snapshot().await?;
-        for entry in &snapshot.files {
-            finding.checked += 1;
-            if let Err(error) = table.check_bytes(entry).await {
-                finding.problems.push(error.to_string());
-                continue;
-            }
-            match table.open(std::slice::from_ref(entry), Access::Maintenance(&grant)).await {
-                Ok(files) => files.iter().for_each(|file| *subjects |= file.subjects()),
-                Err(error) => finding.problems.push(error.to_string()),
-            }
-        }
-    }
-    Ok(finding)
-}
-
-/// Every subject that a table names is in the vault or erased.
-async fn check_subjects(
-    installation: &Installation,
-    subjects: &RoaringBitmap,
-) -> Result<Finding, Failure> {
-    let mut finding = Finding::new(Invariant::I11);
-    let table = installation.lake.table(Arc::new(vault::identifiers_spec()?)).await?;
-    let grant = installation.policy.maintenance(MaintenanceJob::Doctor, table.name());
-    let index = vault::read_index(&table, Access::Maintenance(&grant)).await?;
-    let mut known: RoaringBitmap = index.iter().map(|row| row.rid.get()).collect();
-    known |= Population::tombstones(&installation.store).await?;
-    let unknown = subjects - &known;
-    finding.checked = subjects.len();
-    if !unknown.is_empty() {
-        finding.problems.push(format!("{} subject(s) are in no vault row", unknown.len()));
-    }
-    Ok(finding)
-}
-
-async fn check_audit(installation: &Installation) -> Result<Finding, Failure> {
-    let mut finding = Finding::new(Invariant::I7);
-    match installation.audit.verify().await {
-        Ok(verified) => finding.checked = verified.size,
-        Err(error) => finding.problems.push(error.to_string()),
-    }
-    Ok(finding)
-}
-
 /// Requests that wait for somebody.
 async fn open_requests(installation: &Installation) -> Result<Vec<String>, Failure> {
     let requests = RequestStore::list(&installation.store).await?;
@@ -178,12 +100,22 @@ async fn open_requests(installation: &Installation) -> Result<Vec<String>, Failu
         .collect())
 }
 
+fn as_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "invariant": finding.invariant.to_string(),
+        "statement": finding.invariant.statement(),
+        "checked": finding.checked,
+        "repaired": finding.repaired,
+        "problems": finding.problems,
+    })
+}
+
 fn print(findings: &[Finding]) -> Result<(), Failure> {
     let mut table = output::table(["invariant", "holds that", "checked", "cleared", "problems"]);
     for finding in findings {
         table.add_row([
-            finding.invariant.clone(),
-            finding.statement.to_owned(),
+            finding.invariant.to_string(),
+            finding.invariant.statement().to_owned(),
             finding.checked.to_string(),
             finding.repaired.to_string(),
             finding.problems.len().to_string(),
