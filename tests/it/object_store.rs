@@ -1,48 +1,61 @@
 //! A lake in a bucket: the same guarantees as in a folder.
 
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use custos_testkit::SeaweedFs;
+use custos_testkit::{Azurite, SeaweedFs};
 
 use crate::crash::{ROWS, many_orders};
 use crate::erasure::erase_subject;
 use crate::fixtures::CANARY;
 use crate::harness::{Custos, files_below, program, shipped_contract};
 
-fn in_bucket(server: &SeaweedFs, name: &str) -> Custos {
-    server.bucket(name).expect("a bucket");
-    Custos::initialised(&["--lake", &format!("s3://{name}/cells/eu")], server.environment())
+#[test]
+fn a_bucket_of_s3_is_as_good_as_a_folder() {
+    let server = SeaweedFs::start().expect("a server");
+    let shop = |name: &str| {
+        server.bucket(name).expect("a bucket");
+        Custos::initialised(&["--lake", &format!("s3://{name}/cells/eu")], server.environment())
+    };
+    is_as_good_as_a_folder(shop, &server.folder());
 }
 
 #[test]
-fn a_bucket_is_as_good_as_a_folder() {
-    let server = SeaweedFs::start().expect("a server");
-    a_lake_in_a_versioned_bucket_answers_and_forgets(&server);
-    writers_on_one_bucket_lose_nothing_though_one_is_killed(&server);
+fn a_container_of_azure_is_as_good_as_a_folder() {
+    let server = Azurite::start().expect("a server");
+    let shop = |name: &str| {
+        server.container(name).expect("a container");
+        Custos::initialised(&["--lake", &format!("az://{name}/cells/eu")], server.environment())
+    };
+    is_as_good_as_a_folder(shop, &server.folder());
 }
 
-fn a_lake_in_a_versioned_bucket_answers_and_forgets(server: &SeaweedFs) {
-    let custos = in_bucket(server, "shop");
+/// `stored` holds all that the server of the lake keeps, all versions of it.
+fn is_as_good_as_a_folder(shop: impl Fn(&str) -> Custos, stored: &Path) {
+    a_lake_answers_and_forgets(&shop("shop"), stored);
+    writers_lose_nothing_though_one_is_killed(&shop("writers"));
+}
+
+fn a_lake_answers_and_forgets(custos: &Custos, stored: &Path) {
     custos.fill();
     assert!(!custos.path("shop/lake").exists(), "nothing is stored here");
     let sql = "select order_id from orders order by order_id";
     assert_eq!(custos.sql("officer", "legal_claims", sql).len(), 3);
-    let view = erase_subject(&custos, "customer_id@pos:M-ANA", "L2");
+    let view = erase_subject(custos, "customer_id@pos:M-ANA", "L2");
     assert_eq!(view["level"], "L2", "{view}");
     assert_eq!(custos.sql("officer", "legal_claims", sql).len(), 1);
     custos.healthy();
-    // The bucket keeps every version, and in none of them is anything to read.
-    for (path, bytes) in files_below(&server.folder()) {
+    // In nothing that is kept is anything to read.
+    for (path, bytes) in files_below(stored) {
         let text = String::from_utf8_lossy(&bytes).to_lowercase();
         assert!(!text.contains(CANARY), "{}", path.display());
     }
 }
 
-fn writers_on_one_bucket_lose_nothing_though_one_is_killed(server: &SeaweedFs) {
-    let custos = in_bucket(server, "writers");
-    let (contract, file) = (shipped_contract("pos_orders.yaml"), many_orders(&custos));
+fn writers_lose_nothing_though_one_is_killed(custos: &Custos) {
+    let (contract, file) = (shipped_contract("pos_orders.yaml"), many_orders(custos));
     let (contract, file) = (contract.to_str().expect("a path"), file.to_str().expect("a path"));
     let load = || {
         let mut command = custos.command(&["ingest", "--contract", contract, "--json", file]);

@@ -172,7 +172,9 @@ impl Classify for LakeError {
                 Some("the disk is full: free space and repeat the command; nothing was lost".into())
             }
             Self::Storage { .. } | Self::Log { .. } => Some(
-                "check that the lake's folder or bucket exists, is writable and has space".into(),
+                "check that the lake's folder or bucket exists, is writable and has space, and that \
+                 its credentials are in the environment"
+                    .into(),
             ),
             Self::Export { .. } => Some(
                 "check that the disk has space, and cast columns of unusual types to VARCHAR"

@@ -18,6 +18,7 @@
 //! # Ok::<(), custos_core::TimestampError>(())
 //! ```
 
+mod azurite;
 mod cargo;
 mod crate_map;
 mod custos_binary;
@@ -38,6 +39,7 @@ mod tools;
 mod wire_client;
 mod workspace;
 
+pub use azurite::Azurite;
 pub use cargo::{cargo, host_triple};
 pub use crate_map::{crate_map, with_crate_map};
 pub use custos_binary::custos_binary;
