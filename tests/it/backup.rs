@@ -11,9 +11,6 @@ use crate::erasure::copy;
 use crate::fixtures::ROWS;
 use crate::harness::{Custos, erasure, files_below, program, run_program, shipped_contract};
 
-/// Moments at which a rotation is killed, spread over the time that a whole one takes.
-const MOMENTS: u32 = 12;
-
 const ORDERS: &str = "select order_id from orders order by order_id";
 
 /// The program with an installation of its own folder, ready to start.
@@ -174,35 +171,31 @@ fn after_a_rotation_everything_opens_and_no_older_copy_does() {
 #[test]
 fn a_rotation_killed_at_any_moment_can_be_repeated() {
     let custos = Custos::shop();
-    let before = custos.path("shop");
-    let whole = custos.path("whole");
-    copy(&before, &whole);
-    let began = Instant::now();
-    last(&run_at(&whole, &["keys", "rotate", "--json"]));
-    let takes = began.elapsed();
-    for moment in 0..MOMENTS {
-        let dir = custos.path(&format!("killed-{moment}"));
-        copy(&before, &dir);
-        let mut command = installed_at(&dir, &["keys", "rotate"]);
-        let mut child = command.stdout(Stdio::null()).spawn().expect("the program starts");
-        std::thread::sleep(takes * moment / MOMENTS);
-        child.kill().expect("it is killed or has ended");
-        child.wait().expect("it ended");
-        assert_eq!(orders(&dir), ["o1", "o2", "o3"], "killed at moment {moment}");
-        let rotated = last(&run_at(&dir, &["keys", "rotate", "--json"]));
-        let status = last(&run_at(&dir, &["keys", "status", "--json"]));
-        let epochs = status["epochs"].as_array().expect("epochs");
-        let live: Vec<&Value> =
-            epochs.iter().filter(|epoch| epoch["state"] == "live").map(|it| &it["epoch"]).collect();
-        assert_eq!(live, [&rotated["epoch"]], "killed at moment {moment}: {status}");
-        assert_eq!(orders(&dir), ["o1", "o2", "o3"], "killed at moment {moment}");
-        last(&run_at(&dir, &["doctor", "--json"]));
-        for (path, _) in files_below(&dir.join("control")) {
-            let name = path.strip_prefix(&dir).expect("a path below");
-            assert!(!text(name).contains("/."), "{} at moment {moment}", name.display());
-        }
-        std::fs::remove_dir_all(&dir).expect("a folder goes");
-    }
+    let args = ["keys", "rotate", "--json"];
+    at_every_point(
+        &custos,
+        &custos.path("shop"),
+        &args,
+        |_| (),
+        |dir, point| {
+            assert_eq!(orders(dir), ["o1", "o2", "o3"], "killed at point {point}");
+            let rotated = last(&run_at(dir, &["keys", "rotate", "--json"]));
+            let status = last(&run_at(dir, &["keys", "status", "--json"]));
+            let epochs = status["epochs"].as_array().expect("epochs");
+            let live: Vec<&Value> = epochs
+                .iter()
+                .filter(|epoch| epoch["state"] == "live")
+                .map(|it| &it["epoch"])
+                .collect();
+            assert_eq!(live, [&rotated["epoch"]], "killed at point {point}: {status}");
+            assert_eq!(orders(dir), ["o1", "o2", "o3"], "killed at point {point}");
+            last(&run_at(dir, &["doctor", "--json"]));
+            for (path, _) in files_below(dir.join("control")) {
+                let name = path.strip_prefix(dir).expect("a path below");
+                assert!(!text(name).contains("/."), "{} at point {point}", name.display());
+            }
+        },
+    );
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! Killed at any moment, and run out of space: nothing is lost, nothing is half done.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+
+use custos_testkit::CrashPoints;
 
 use crate::erasure::copy;
 use crate::fixtures::HEADER;
 use crate::harness::{Custos, erasure, program, shipped_contract};
 
-/// Moments at which a run is killed, spread over the time that a whole run takes.
+/// How many of all points a command is killed at, unless there is `CRASH_POINTS` in the environment.
 pub(crate) const MOMENTS: u32 = 12;
 
 pub(crate) const ROWS: usize = 20_000;
@@ -41,33 +42,36 @@ pub(crate) fn run_at(dir: &Path, args: &[&str]) -> serde_json::Value {
     text.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default()
 }
 
-/// Runs a command on a copy of an installation and kills it after `delay`.
-fn killed(from: &Path, to: &Path, args: &[&str], delay: Duration) {
-    copy(from, to);
-    let mut child = installed_at(to, args).spawn().expect("the program starts");
-    sleep(delay);
-    child.kill().expect("it is killed or has ended");
-    child.wait().expect("it ended");
-}
-
-/// Kills a command at moments spread over the time that it takes, each time on another copy of an
-/// installation, and has each copy looked at.
-pub(crate) fn at_every_moment(
+/// Kills a command before changes of what is stored, each time on another copy of an installation,
+/// and has each copy looked at; the number of the change is for messages.
+///
+/// `whole` sees the copy on which the command ran to its end.
+pub(crate) fn at_every_point(
     custos: &Custos,
     from: &Path,
     args: &[&str],
-    look: impl Fn(&Path, u32),
+    whole: impl FnOnce(&Path),
+    look: impl Fn(&Path, u64),
 ) {
-    let whole = custos.path("whole");
-    copy(from, &whole);
-    let began = Instant::now();
-    run_at(&whole, args);
-    let takes = began.elapsed();
-    std::fs::remove_dir_all(&whole).expect("a folder goes");
-    for moment in 0..MOMENTS {
-        let dir = custos.path(&format!("killed-{moment}"));
-        killed(from, &dir, args, takes * moment / MOMENTS);
-        look(&dir, moment);
+    let points = CrashPoints::new().expect("a C compiler");
+    let command = |dir: &Path| {
+        let mut command = installed_at(dir, args);
+        command.env("CUSTOS_STORAGE_SNAPSHOT_SECONDS", "1");
+        command
+    };
+    let dir = custos.path("whole");
+    copy(from, &dir);
+    let count = points.count(&mut command(&dir)).expect("it runs to its end");
+    assert!(count > 10, "{args:?} changes hardly anything");
+    whole(&dir);
+    std::fs::remove_dir_all(&dir).expect("a folder goes");
+    let all = std::env::var_os("CRASH_POINTS").is_some();
+    let step = if all { 1 } else { count.div_ceil(u64::from(MOMENTS)) };
+    for point in (1..=count).step_by(usize::try_from(step).expect("a small number")) {
+        let dir = custos.path(&format!("killed-{point}"));
+        copy(from, &dir);
+        points.kill_at(point, &mut command(&dir)).expect("it starts");
+        look(&dir, point);
         std::fs::remove_dir_all(&dir).expect("a folder goes");
     }
 }
@@ -89,27 +93,21 @@ fn an_ingest_killed_at_any_moment_can_be_repeated() {
         "--json",
         file.to_str().expect("a path"),
     ];
-    let empty = custos.path("shop");
-    let whole = custos.path("whole");
-    copy(&empty, &whole);
-    let began = Instant::now();
-    run_at(&whole, &args);
-    let takes = began.elapsed();
-    let expected = totals(&whole);
-    assert_eq!(expected["n"], ROWS - 4);
-    for moment in 0..MOMENTS {
-        let dir = custos.path(&format!("killed-{moment}"));
-        killed(&empty, &dir, &args, takes * moment / MOMENTS);
-        run_at(&dir, &["doctor", "--json"]);
-        let counts = run_at(&dir, &args);
+    let (empty, expected) = (custos.path("shop"), OnceCell::new());
+    let whole = |dir: &Path| {
+        let sums = expected.get_or_init(|| totals(dir));
+        assert_eq!(sums["n"], ROWS - 4);
+    };
+    at_every_point(&custos, &empty, &args, whole, |dir, point| {
+        run_at(dir, &["doctor", "--json"]);
+        let counts = run_at(dir, &args);
         assert_eq!(counts["read"], ROWS);
         let parts = ["stored", "updated", "duplicate", "quarantined", "barred"];
         let sum: u64 = parts.iter().filter_map(|part| counts[part].as_u64()).sum();
         assert_eq!(sum, ROWS as u64, "{counts}");
-        assert_eq!(totals(&dir), expected, "killed at moment {moment}");
-        run_at(&dir, &["doctor", "--json"]);
-        std::fs::remove_dir_all(&dir).expect("a folder goes");
-    }
+        assert_eq!(Some(&totals(dir)), expected.get(), "killed at point {point}");
+        run_at(dir, &["doctor", "--json"]);
+    });
 }
 
 #[test]
@@ -119,26 +117,37 @@ fn an_erasure_killed_at_any_moment_can_be_repeated() {
     custos.ingest(&contract, &file).ok();
     custos.run(&["resolve"]).ok();
     let args = erasure("customer_id@pos:M7", Some("L2"));
-    let before = custos.path("shop");
-    let whole = custos.path("whole");
-    copy(&before, &whole);
-    let began = Instant::now();
-    let view = run_at(&whole, &args);
-    let takes = began.elapsed();
-    assert_eq!(view["level"], "L2");
-    let expected = totals(&whole);
-    assert_eq!(expected["n"], ROWS - 4 - ROWS / 1_000);
-    for moment in 0..MOMENTS {
-        let dir = custos.path(&format!("killed-{moment}"));
-        killed(&before, &dir, &args, takes * moment / MOMENTS);
-        run_at(&dir, &["doctor", "--json"]);
-        let view = run_at(&dir, &args);
-        assert_eq!(view["level"], "L2", "killed at moment {moment}: {view}");
+    let (before, expected) = (custos.path("shop"), OnceCell::new());
+    let whole = |dir: &Path| {
+        let sums = expected.get_or_init(|| totals(dir));
+        assert_eq!(sums["n"], ROWS - 4 - ROWS / 1_000);
+    };
+    at_every_point(&custos, &before, &args, whole, |dir, point| {
+        run_at(dir, &["doctor", "--json"]);
+        let view = run_at(dir, &args);
+        assert_eq!(view["level"], "L2", "killed at point {point}: {view}");
         assert!(view["certificate"].is_string());
-        assert_eq!(totals(&dir), expected, "killed at moment {moment}");
-        run_at(&dir, &["doctor", "--json"]);
-        std::fs::remove_dir_all(&dir).expect("a folder goes");
-    }
+        assert_eq!(Some(&totals(dir)), expected.get(), "killed at point {point}");
+        run_at(dir, &["doctor", "--json"]);
+    });
+}
+
+#[test]
+fn a_resolution_killed_at_any_moment_can_be_repeated() {
+    let custos = Custos::shop();
+    custos.consents(&["customer_id,M-BO,analytics,given,2026-01-01T00:00:00Z,v1,web,pos"]);
+    let people = "select count(*) as n, count(distinct person_id) as people from orders";
+    let ask = |dir: &Path| {
+        run_at(dir, &["sql", "--as", "officer", "--purpose", "legal_claims", "--json", people])
+    };
+    let expected = OnceCell::new();
+    let whole = |dir: &Path| drop(expected.set(ask(dir)));
+    at_every_point(&custos, &custos.path("shop"), &["resolve", "--json"], whole, |dir, point| {
+        run_at(dir, &["doctor", "--json"]);
+        run_at(dir, &["resolve", "--json"]);
+        assert_eq!(Some(&ask(dir)), expected.get(), "killed at point {point}");
+        run_at(dir, &["doctor", "--json"]);
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The control store is lost, whenever: the lake's snapshots bring it back.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use custos_testkit::SeaweedFs;
 use serde_json::Value;
 
-use crate::crash::{MOMENTS, ROWS, installed_at, many_orders, run_at, totals};
+use crate::crash::{ROWS, at_every_point, installed_at, many_orders, run_at, totals};
 use crate::erasure::copy;
 use crate::fixtures::{CANARY, ROWS as SHOP_ROWS};
 use crate::harness::{Custos, erasure, files_below, shipped_contract};
@@ -33,17 +34,6 @@ fn restore(dir: &Path) -> Value {
 
 fn orders(custos: &Custos) -> Vec<Value> {
     custos.sql("officer", "legal_claims", "select order_id from orders order by order_id")
-}
-
-/// Runs a command on a copy of an installation and kills it after `delay`.
-fn killed(from: &Path, to: &Path, args: &[&str], delay: Duration) {
-    copy(from, to);
-    let mut command = installed_at(to, args);
-    let mut child =
-        command.env("CUSTOS_STORAGE_SNAPSHOT_SECONDS", "1").spawn().expect("the program starts");
-    sleep(delay);
-    child.kill().expect("it is killed or has ended");
-    child.wait().expect("it ended");
 }
 
 #[test]
@@ -101,25 +91,18 @@ fn a_load_killed_at_any_moment_and_its_control_store_lost_can_be_repeated() {
     let first = custos.orders("first.csv", &SHOP_ROWS);
     custos.ingest(&contract, &first).ok();
     let args = ["ingest", "--contract", text(&contract), "--json", text(&file)];
-    let (before, whole) = (custos.path("shop"), custos.path("whole"));
-    copy(&before, &whole);
-    let began = Instant::now();
-    run_at(&whole, &args);
-    let takes = began.elapsed();
-    let expected = totals(&whole);
-    for moment in 0..MOMENTS {
-        let dir = custos.path(&format!("killed-{moment}"));
-        killed(&before, &dir, &args, takes * moment / MOMENTS);
-        let restored = lose_and_restore(&dir);
+    let (before, expected) = (custos.path("shop"), OnceCell::new());
+    let whole = |dir: &Path| drop(expected.set(totals(dir)));
+    at_every_point(&custos, &before, &args, whole, |dir, point| {
+        let restored = lose_and_restore(dir);
         assert_eq!(restored["snapshot"]["problems"], serde_json::json!([]), "{restored}");
-        run_at(&dir, &["doctor", "--json"]);
-        run_at(&dir, &["audit", "verify"]);
-        let counts = run_at(&dir, &args);
+        run_at(dir, &["doctor", "--json"]);
+        run_at(dir, &["audit", "verify"]);
+        let counts = run_at(dir, &args);
         assert_eq!(counts["read"], ROWS);
-        assert_eq!(totals(&dir), expected, "killed at moment {moment}");
-        run_at(&dir, &["doctor", "--json"]);
-        std::fs::remove_dir_all(&dir).expect("a folder goes");
-    }
+        assert_eq!(Some(&totals(dir)), expected.get(), "killed at point {point}");
+        run_at(dir, &["doctor", "--json"]);
+    });
 }
 
 #[test]
@@ -129,34 +112,31 @@ fn an_erasure_killed_at_any_moment_and_its_control_store_lost_resurrects_nobody(
     custos.ingest(&contract, &file).ok();
     custos.run(&["resolve"]).ok();
     let args = erasure("customer_id@pos:M7", Some("L2"));
-    let (before, whole) = (custos.path("shop"), custos.path("whole"));
-    copy(&before, &whole);
-    let began = Instant::now();
-    run_at(&whole, &args);
-    let takes = began.elapsed();
-    let expected = totals(&whole);
-    for moment in 0..=MOMENTS {
-        let dir = custos.path(&format!("killed-{moment}"));
-        killed(&before, &dir, &args, takes * moment / MOMENTS);
+    let (before, expected) = (custos.path("shop"), OnceCell::new());
+    let whole = |dir: &Path| drop(expected.set(totals(dir)));
+    at_every_point(&custos, &before, &args, whole, |dir, point| {
         // What the lake's record says of the request by now holds whatever was lost.
         let asked =
             std::fs::read_dir(dir.join("lake/ledger")).is_ok_and(|mut it| it.next().is_some());
-        lose_and_restore(&dir);
-        run_at(&dir, &["doctor", "--json"]);
+        lose_and_restore(dir);
+        run_at(dir, &["doctor", "--json"]);
         if asked {
-            let left = totals(&dir);
-            assert_eq!(left["n"], expected["n"], "killed at moment {moment}");
+            let left = totals(dir);
+            assert_eq!(
+                Some(&left["n"]),
+                expected.get().map(|sums| &sums["n"]),
+                "killed at point {point}"
+            );
         }
-        let view = run_at(&dir, &args);
-        assert_eq!(view["level"], "L2", "killed at moment {moment}: {view}");
-        assert_eq!(totals(&dir), expected, "killed at moment {moment}");
+        let view = run_at(dir, &args);
+        assert_eq!(view["level"], "L2", "killed at point {point}: {view}");
+        assert_eq!(Some(&totals(dir)), expected.get(), "killed at point {point}");
         let contract = text(&contract);
-        let again = run_at(&dir, &["ingest", "--contract", contract, "--json", text(&file)]);
-        assert_eq!(again["stored"], 0, "killed at moment {moment}: {again}");
-        assert_eq!(again["barred"], ROWS / 1_000, "killed at moment {moment}: {again}");
-        run_at(&dir, &["doctor", "--json"]);
-        std::fs::remove_dir_all(&dir).expect("a folder goes");
-    }
+        let again = run_at(dir, &["ingest", "--contract", contract, "--json", text(&file)]);
+        assert_eq!(again["stored"], 0, "killed at point {point}: {again}");
+        assert_eq!(again["barred"], ROWS / 1_000, "killed at point {point}: {again}");
+        run_at(dir, &["doctor", "--json"]);
+    });
 }
 
 #[test]

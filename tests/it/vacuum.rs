@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::crash::{ROWS, at_every_moment, many_orders, run_at, totals};
+use crate::crash::{ROWS, at_every_point, many_orders, run_at, totals};
 use crate::erasure::copy;
 use crate::harness::{Custos, erasure, files_below, shipped_contract};
 
@@ -126,18 +126,24 @@ fn jobs_killed_at_any_moment_leave_what_a_vacuum_clears() {
         }
         let args: &[&str] =
             if job == "vacuum" { &["vacuum", "--keep", "0s"] } else { &["compact", "--json"] };
-        at_every_moment(&custos, &from, args, |dir, moment| {
-            assert_eq!(totals(dir), expected, "{job} killed at moment {moment}");
-            run_at(dir, args);
-            run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
-            let left = run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
-            assert_eq!((&left["files"], &left["secrets"]), (&0.into(), &0.into()), "{left}");
-            assert_eq!(totals(dir), expected, "{job} killed at moment {moment}");
-            run_at(dir, &["doctor", "--json"]);
-            let view = run_at(dir, &erasure("customer_id@pos:M3", Some("L2")));
-            assert_eq!(view["level"], "L2", "{view}");
-            run_at(dir, &["doctor", "--json"]);
-        });
+        at_every_point(
+            &custos,
+            &from,
+            args,
+            |_| (),
+            |dir, point| {
+                assert_eq!(totals(dir), expected, "{job} killed at point {point}");
+                run_at(dir, args);
+                run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
+                let left = run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
+                assert_eq!((&left["files"], &left["secrets"]), (&0.into(), &0.into()), "{left}");
+                assert_eq!(totals(dir), expected, "{job} killed at point {point}");
+                run_at(dir, &["doctor", "--json"]);
+                let view = run_at(dir, &erasure("customer_id@pos:M3", Some("L2")));
+                assert_eq!(view["level"], "L2", "{view}");
+                run_at(dir, &["doctor", "--json"]);
+            },
+        );
     }
 }
 

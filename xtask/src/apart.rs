@@ -15,6 +15,11 @@ pub(crate) fn superset() -> Result<()> {
     step("superset", || run("CLIENTS_SUPERSET", "superset::"))
 }
 
+/// Kills every job before each change of what it stores, and looks at what it left.
+pub(crate) fn crashes() -> Result<()> {
+    step("crashes", || run("CRASH_POINTS", "killed_at_any_moment"))
+}
+
 /// Has clients that mean harm try it at every door, beside clients that behave: what the latter wait
 /// for, and what memory it takes, is measured.
 pub(crate) fn hostile() -> Result<()> {

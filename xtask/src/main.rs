@@ -36,6 +36,7 @@ usage: cargo xtask <task>
                         asks generated statements in worlds with and without hidden rows
   noninterference --mutants
                         weakens the enforcement in many ways, each of which must be noticed
+  crashes               kills every job before each change of what it stores
   hostile               has clients that mean harm try it at every door
   superset              installs Apache Superset and compares what it sees with PostgreSQL
   map                   rewrites the crate table of README.md";
@@ -61,6 +62,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["noninterference", "--mutants"] => noninterference::mutants(),
         ["noninterference", settings @ ..] => noninterference::run(settings),
         ["superset"] => apart::superset(),
+        ["crashes"] => apart::crashes(),
         ["hostile"] => apart::hostile(),
         ["tidy"] => tidy::run(),
         ["map"] => map::run(),

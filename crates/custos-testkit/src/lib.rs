@@ -20,6 +20,7 @@
 
 mod azurite;
 mod cargo;
+mod crash_points;
 mod crate_map;
 mod custos_binary;
 mod dependency_tree;
@@ -41,6 +42,7 @@ mod workspace;
 
 pub use azurite::Azurite;
 pub use cargo::{cargo, host_triple};
+pub use crash_points::CrashPoints;
 pub use crate_map::{crate_map, with_crate_map};
 pub use custos_binary::custos_binary;
 pub use dependency_tree::DependencyTree;

@@ -76,7 +76,7 @@ pub(crate) fn node_modules_of(name: &str, manifests: &Path) -> Result<PathBuf> {
 }
 
 /// The folder `target/tools/<name>`, made anew unless it holds what is `wanted` already.
-fn installed(
+pub(crate) fn installed(
     name: &str,
     wanted: &str,
     install: impl FnOnce(&Path) -> Result<()>,
