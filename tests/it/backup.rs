@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use custos_testkit::{OpenBao, workspace_root};
 use serde_json::Value;
 
+use crate::crash::at_every_point;
 use crate::erasure::copy;
 use crate::fixtures::ROWS;
 use crate::harness::{Custos, erasure, files_below, program, run_program, shipped_contract};
@@ -172,30 +173,22 @@ fn after_a_rotation_everything_opens_and_no_older_copy_does() {
 fn a_rotation_killed_at_any_moment_can_be_repeated() {
     let custos = Custos::shop();
     let args = ["keys", "rotate", "--json"];
-    at_every_point(
-        &custos,
-        &custos.path("shop"),
-        &args,
-        |_| (),
-        |dir, point| {
-            assert_eq!(orders(dir), ["o1", "o2", "o3"], "killed at point {point}");
-            let rotated = last(&run_at(dir, &["keys", "rotate", "--json"]));
-            let status = last(&run_at(dir, &["keys", "status", "--json"]));
-            let epochs = status["epochs"].as_array().expect("epochs");
-            let live: Vec<&Value> = epochs
-                .iter()
-                .filter(|epoch| epoch["state"] == "live")
-                .map(|it| &it["epoch"])
-                .collect();
-            assert_eq!(live, [&rotated["epoch"]], "killed at point {point}: {status}");
-            assert_eq!(orders(dir), ["o1", "o2", "o3"], "killed at point {point}");
-            last(&run_at(dir, &["doctor", "--json"]));
-            for (path, _) in files_below(dir.join("control")) {
-                let name = path.strip_prefix(dir).expect("a path below");
-                assert!(!text(name).contains("/."), "{} at point {point}", name.display());
-            }
-        },
-    );
+    let look = |dir: &Path, point: u64| {
+        assert_eq!(orders(dir), ["o1", "o2", "o3"], "killed at point {point}");
+        let rotated = last(&run_at(dir, &["keys", "rotate", "--json"]));
+        let status = last(&run_at(dir, &["keys", "status", "--json"]));
+        let epochs = status["epochs"].as_array().expect("epochs");
+        let live: Vec<&Value> =
+            epochs.iter().filter(|epoch| epoch["state"] == "live").map(|it| &it["epoch"]).collect();
+        assert_eq!(live, [&rotated["epoch"]], "killed at point {point}: {status}");
+        assert_eq!(orders(dir), ["o1", "o2", "o3"], "killed at point {point}");
+        last(&run_at(dir, &["doctor", "--json"]));
+        for (path, _) in files_below(&dir.join("control")) {
+            let name = path.strip_prefix(dir).expect("a path below");
+            assert!(!text(name).contains("/."), "{} at point {point}", name.display());
+        }
+    };
+    at_every_point(&custos, &custos.path("shop"), &args, |_| (), look);
 }
 
 #[test]

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use custos_testkit::SeaweedFs;
 use serde_json::Value;
 
-use crate::crash::{ROWS, at_every_point, installed_at, many_orders, run_at, totals};
-use crate::erasure::copy;
+use crate::crash::{ROWS, at_every_point, many_orders, run_at, totals};
 use crate::fixtures::{CANARY, ROWS as SHOP_ROWS};
 use crate::harness::{Custos, erasure, files_below, shipped_contract};
 

@@ -126,24 +126,19 @@ fn jobs_killed_at_any_moment_leave_what_a_vacuum_clears() {
         }
         let args: &[&str] =
             if job == "vacuum" { &["vacuum", "--keep", "0s"] } else { &["compact", "--json"] };
-        at_every_point(
-            &custos,
-            &from,
-            args,
-            |_| (),
-            |dir, point| {
-                assert_eq!(totals(dir), expected, "{job} killed at point {point}");
-                run_at(dir, args);
-                run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
-                let left = run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
-                assert_eq!((&left["files"], &left["secrets"]), (&0.into(), &0.into()), "{left}");
-                assert_eq!(totals(dir), expected, "{job} killed at point {point}");
-                run_at(dir, &["doctor", "--json"]);
-                let view = run_at(dir, &erasure("customer_id@pos:M3", Some("L2")));
-                assert_eq!(view["level"], "L2", "{view}");
-                run_at(dir, &["doctor", "--json"]);
-            },
-        );
+        let look = |dir: &std::path::Path, point: u64| {
+            assert_eq!(totals(dir), expected, "{job} killed at point {point}");
+            run_at(dir, args);
+            run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
+            let left = run_at(dir, &["vacuum", "--json", "--keep", "0s"]);
+            assert_eq!((&left["files"], &left["secrets"]), (&0.into(), &0.into()), "{left}");
+            assert_eq!(totals(dir), expected, "{job} killed at point {point}");
+            run_at(dir, &["doctor", "--json"]);
+            let view = run_at(dir, &erasure("customer_id@pos:M3", Some("L2")));
+            assert_eq!(view["level"], "L2", "{view}");
+            run_at(dir, &["doctor", "--json"]);
+        };
+        at_every_point(&custos, &from, args, |_| (), look);
     }
 }
 

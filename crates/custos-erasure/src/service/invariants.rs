@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use custos_audit::{Action, AuditError, Entry, Outcome};
 use custos_core::{Classify, ErrorKind, FileId, Invariant, TableName};
