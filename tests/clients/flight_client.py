@@ -310,7 +310,7 @@ def parts():
         "by adbc": complete([by_adbc]),
         "beyond": told(fetched, pyarrow.flight.Ticket(bytes(beyond)), token),
         "few": len(announced(sql + " LIMIT 10", token).endpoints),
-        "in order": len(announced(sql + " ORDER BY one", token).endpoints),
+        "in order": len(announced(sql + " ORDER BY path", token).endpoints),
     }
 
 

@@ -26,8 +26,8 @@ pub use error::ErasureError;
 pub use ledger::{DestroyedOwner, LedgerStore};
 pub use requests::{RequestStore, StoredRequest, SuppressionEntry};
 pub use service::{
-    Cleared, ErasureParts, ErasureService, Finding, NewRequest, OtherOwners, Quiet, Replayed,
-    RequestView, Unneeded, UnneededAt,
+    Cleared, ErasureParts, ErasureService, Finding, NewRequest, OtherOwners, Quiet, RESTORED,
+    Replayed, RequestView, Unneeded, UnneededAt,
 };
 pub use state::{IllegalStep, Level, State, UnknownLevel};
 pub use subject::{SubjectRef, SubjectRefError};

@@ -21,7 +21,7 @@ use custos_keys::{Destruction, DestructionCause, KeyService, NamedKey, random_by
 use custos_lake::vault::{Sought, VaultIndex};
 use custos_lake::{Access, Lake, vault};
 use custos_policy::{MaintenanceJob, PolicySet, Principal, Right};
-pub use invariants::Finding;
+pub use invariants::{Finding, RESTORED};
 pub use ledger::Replayed;
 pub use leftovers::{Cleared, OtherOwners, Quiet};
 use serde::Serialize;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use custos_audit::{Action, AuditError, Entry, Outcome};
-use custos_core::{Classify, ErrorKind, FileId, Invariant, TableName};
+use custos_core::{Classify, ErrorKind, FileId, Invariant, TableName, Timestamp};
 use custos_ingest::{Batch, Mentions, Suppressed, Suppression};
 use custos_lake::{Access, Table, TableSpec, vault};
 use custos_policy::MaintenanceJob;
@@ -17,11 +17,14 @@ use super::{ErasureService, Quiet};
 use crate::dossier::{Dossier, Phase};
 use crate::{ErasureError, Level, State, StoredRequest, certificate};
 
-/// Audit entries that are read at a time in search of the last examination.
+/// Audit entries that are read at a time.
 const ENTRIES_READ: u32 = 10_000;
 
-/// What the entry of an examination is about.
-const OBJECT: &str = "doctor";
+/// What the audit entry of an examination is about.
+const EXAMINED: &str = "doctor";
+
+/// What the audit entry is about of a control store that an older copy has taken the place of.
+pub const RESTORED: &str = "control store restored";
 
 /// What looking at one invariant found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +65,16 @@ struct Evidence<'a> {
     /// The loads that are in the lake.
     batches: Vec<Batch>,
     suppression: Suppression,
+    remembered: Remembered,
+}
+
+/// What the audit log has of former examinations and restorations.
+#[derive(Default)]
+struct Remembered {
+    /// The newest entry of an examination.
+    examined: Option<Entry>,
+    /// When the control store was last restored.
+    restored_at: Option<Timestamp>,
 }
 
 /// A live file.
@@ -95,7 +108,7 @@ impl ErasureService {
             complete_secrets(&seen),
             self.certificates(&seen),
             found(Invariant::I7, self.audit_log(&seen).await)?,
-            found(Invariant::I8, self.growth(&seen, epochs).await)?,
+            growth(&seen, epochs),
             Finding::new(Invariant::I9),
             suppressions(&seen),
             found(Invariant::I11, self.known_subjects(&seen).await)?,
@@ -164,6 +177,7 @@ impl ErasureService {
             requests,
             batches,
             suppression: self.ledger.suppression().await?,
+            remembered: self.remembered().await?,
         })
     }
 
@@ -299,37 +313,18 @@ impl ErasureService {
         finding
     }
 
-    /// I7: the log is what its heads say, those in certificates too.
+    /// I7: the log is what its heads say, those in certificates too. Heads from before a restoration
+    /// may be of a log that went on otherwise.
     async fn audit_log(&self, seen: &Evidence<'_>) -> Result<Finding, ErasureError> {
         let key = self.keys.signing_key().public();
         let certificates = seen.requests.iter().filter_map(|(it, _)| it.certificate.as_ref());
         // Those that do not verify are told by I6.
         let statements = certificates.filter_map(|text| certificate::verify(text, &key).ok());
-        let heads: Vec<_> = statements.map(|statement| statement.audit.head).collect();
+        let heads = statements.map(|statement| statement.audit.head);
+        let restored_at = seen.remembered.restored_at;
+        let heads: Vec<_> = heads.filter(|head| Some(head.at) > restored_at).collect();
         let verified = self.audit.verify_against(&heads).await?;
         Ok(Finding { checked: verified.size, ..Finding::new(Invariant::I7) })
-    }
-
-    /// I8: no epoch is below one that was seen before.
-    async fn growth(
-        &self,
-        seen: &Evidence<'_>,
-        epochs: &BTreeMap<&'static str, u64>,
-    ) -> Result<Finding, ErasureError> {
-        let mut finding = Finding::new(Invariant::I8);
-        let now = seen.suppression.epoch;
-        for batch in &seen.batches {
-            finding.check(batch.suppression_epoch <= now, || {
-                format!("load {} was checked at a later suppression epoch than {now}", batch.id)
-            });
-        }
-        let before = self.last_examination().await?;
-        for (name, now) in epochs {
-            let was = before.as_ref().and_then(|entry| entry.detail.get(*name)?.parse().ok());
-            let was: u64 = was.unwrap_or_default();
-            finding.check(was <= *now, || format!("the {name} epoch was {was} and is {now}"));
-        }
-        Ok(finding)
     }
 
     /// I11: every subject that a table names is in the vault or erased.
@@ -350,21 +345,25 @@ impl ErasureService {
         Ok(finding)
     }
 
-    /// The newest entry of an examination.
-    async fn last_examination(&self) -> Result<Option<Entry>, AuditError> {
-        let mut end = self.audit.head().await?.size;
-        while end > 0 {
-            let from = end.saturating_sub(u64::from(ENTRIES_READ));
-            let limit = u32::try_from(end - from).unwrap_or(ENTRIES_READ);
-            for exported in self.audit.export(from, limit).await?.iter().rev() {
-                let entry = exported.entry()?;
-                if entry.action == Action::Maintenance && entry.object == OBJECT {
-                    return Ok(Some(entry));
+    async fn remembered(&self) -> Result<Remembered, AuditError> {
+        let (mut remembered, mut from) = (Remembered::default(), 0);
+        loop {
+            let page = match self.audit.export(from, ENTRIES_READ).await {
+                // I7 tells what is wrong with the log.
+                Err(error) if error.kind() == ErrorKind::Integrity => return Ok(remembered),
+                page => page?,
+            };
+            let Some(last) = page.last() else { return Ok(remembered) };
+            from = last.index + 1;
+            for exported in &page {
+                let Ok(entry) = exported.entry() else { continue };
+                match (entry.action, &*entry.object) {
+                    (Action::Maintenance, EXAMINED) => remembered.examined = Some(entry),
+                    (Action::Maintenance, RESTORED) => remembered.restored_at = Some(entry.at),
+                    _ => {}
                 }
             }
-            end = from;
         }
-        Ok(None)
     }
 
     async fn record_examination(
@@ -383,7 +382,7 @@ impl ErasureService {
             at: self.clock.now(),
             actor: actor.to_owned(),
             action: Action::Maintenance,
-            object: OBJECT.to_owned(),
+            object: EXAMINED.to_owned(),
             purpose: None,
             outcome: Outcome::Done,
             tie: None,
@@ -424,6 +423,27 @@ fn complete_secrets(seen: &Evidence<'_>) -> Finding {
     for Live { table, file, .. } in &seen.live {
         let has_secrets = seen.owners.contains(file) || seen.destroyed.contains(file);
         finding.check(has_secrets, || format!("file {file} of `{table}` has no secrets"));
+    }
+    finding
+}
+
+/// I8: no epoch is below one that was seen before.
+fn growth(seen: &Evidence<'_>, epochs: &BTreeMap<&'static str, u64>) -> Finding {
+    let mut finding = Finding::new(Invariant::I8);
+    let now = seen.suppression.epoch;
+    for batch in &seen.batches {
+        finding.check(batch.suppression_epoch <= now, || {
+            format!("load {} was checked at a later suppression epoch than {now}", batch.id)
+        });
+    }
+    for (name, now) in epochs {
+        let was = seen
+            .remembered
+            .examined
+            .as_ref()
+            .and_then(|entry| entry.detail.get(*name)?.parse().ok());
+        let was: u64 = was.unwrap_or_default();
+        finding.check(was <= *now, || format!("the {name} epoch was {was} and is {now}"));
     }
     finding
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use custos_audit::Action;
 use custos_core::Timestamp;
-use custos_erasure::Replayed;
+use custos_erasure::{RESTORED, Replayed};
 use custos_keys::read_backup_header;
 use custos_lake::ControlCopies;
 use custos_store::{BackupError, FromLake, Store, list_snapshots, restore, restore_from_lake};
@@ -115,7 +115,7 @@ async fn unseal(config: &Config, file: &Path, into: &Path) -> Result<(), Failure
 }
 
 async fn replay(installation: &Installation) -> Result<Replayed, Failure> {
-    let deed = Deed { action: Action::Maintenance, object: "control store restored" };
+    let deed = Deed { action: Action::Maintenance, object: RESTORED };
     let intent = deed.intent(installation, &[]).await?;
     let bar = output::progress("erasing again", 1);
     let replayed = installation
