@@ -1438,7 +1438,7 @@ def flight_tickets():
         info, _ = connection.call("GetFlightInfo", http2.statement("SELECT order_id FROM orders"), own)
         ticket = http2.tickets(info[0])[0]
         altered = bytearray(ticket)
-        altered[-1] ^= 1
+        altered[-2] ^= 1
         tries = {
             "other": (ticket, other, None), "no secret": (ticket, None, "analytics"),
             "wrong secret": (ticket, own + "x", "analytics"), "altered": (bytes(altered), own, "analytics"),
