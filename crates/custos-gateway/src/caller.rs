@@ -25,7 +25,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let peer = parts.extensions.get::<Peer>().ok_or(RequestError::NoPeer)?;
-        Ok(Self(Identity::from_ref(state).caller(peer, &parts.headers).await?))
+        let principal = Identity::from_ref(state).caller(peer, &parts.headers).await?;
+        // In whose memory the body is.
+        parts.extensions.insert(principal.id.clone());
+        Ok(Self(principal))
     }
 }
 

@@ -4,11 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -105,6 +105,8 @@ fn router(app: App) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .fallback(nothing_here);
     let metrics = Arc::clone(&app.gateway.metrics);
+    // Bodies are in memory that it shares out.
+    let router = router.layer(Extension(Arc::clone(&app.gateway.governor)));
     router.layer(from_fn_with_state(metrics, observe)).with_state(app)
 }
 

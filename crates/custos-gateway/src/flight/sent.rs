@@ -9,10 +9,8 @@ use hyper::body::{Body as HttpBody, Frame};
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::body::SENT_BYTES;
 use crate::wire_error::Failure;
-
-/// What every call may send without memory of its principal, in bytes: more is for what is long.
-const SENT_BYTES: u64 = 16 * 1024;
 
 /// The body of a call, for all of which there is memory: messages are gathered until they are whole.
 pub(super) struct Sent {
