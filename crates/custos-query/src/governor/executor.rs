@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::{FutureExt, stream};
+use futures::{FutureExt, TryFutureExt, future, stream};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::Instrument;
 
@@ -86,7 +88,7 @@ impl Executor {
 
     /// Runs a governed plan on the state of consent as of now.
     ///
-    /// The intent is in the audit log before a row is read, the outcome before the stream ends. A
+    /// The intent is in the audit log before a row is given out, the outcome before the stream ends. A
     /// caller who leaves, here or by dropping the stream, cancels the statement: what it holds is
     /// freed and the outcome is recorded all the same. So it is when it takes too long, be it
     /// because its rows are not fetched.
@@ -163,10 +165,21 @@ impl Executor {
     ) -> Result<(), QueryError> {
         // The catalogue has nothing of anybody.
         if governed.planned.reads == Reads::Catalogue {
-            return self.answer(&governed, outlet, stopping).await;
+            let nothing_to_record = future::ready(Ok(()));
+            return self.answer(&governed, outlet, stopping, nothing_to_record).await;
         }
-        let intent = self.audit.append(self.entry(&governed, Outcome::Intent, None)).await?;
-        let ended = self.answer(&governed, outlet, stopping).await;
+        let (intended, is_intended) = oneshot::channel();
+        let intent = async {
+            let index = self.audit.append(self.entry(&governed, Outcome::Intent, None)).await?;
+            // A statement that has ended already does not need to know.
+            let _unheard = intended.send(());
+            Ok::<_, QueryError>(index)
+        };
+        let is_intended = is_intended.map_err(|_| QueryError::Internal);
+        // Rows are computed while the intent becomes durable, and held back until it is.
+        let answered = self.answer(&governed, outlet, stopping, is_intended);
+        let (intent, ended) = tokio::join!(intent, answered);
+        let intent = intent?;
         let outcome = if ended.is_ok() { Outcome::Done } else { Outcome::Failed };
         let mut entry = self.entry(&governed, outcome, Some(intent));
         entry.detail.insert("rows".to_owned(), outlet.rows_sent().to_string());
@@ -187,6 +200,7 @@ impl Executor {
         governed: &Governed<LogicalPlan>,
         outlet: &mut Outlet,
         stopping: Stopping,
+        is_intended: impl Future<Output = Result<(), QueryError>>,
     ) -> Result<(), QueryError> {
         let abandoned = outlet.abandoned();
         tokio::select! {
@@ -195,34 +209,53 @@ impl Executor {
             () = stopping.wait() => Err(QueryError::Stopped),
             () = sleep(governed.time()) => Err(QueryError::Timeout),
             // A panic of the engine must not keep the outcome from being recorded.
-            answered = AssertUnwindSafe(self.pour(governed, outlet)).catch_unwind() => {
+            answered = AssertUnwindSafe(self.pour(governed, outlet, is_intended)).catch_unwind() => {
                 answered.unwrap_or(Err(QueryError::Internal))
             }
         }
     }
 
-    /// Computes the rows and hands them over.
+    /// Computes the rows and hands them over once that is recorded.
     async fn pour(
         &self,
         governed: &Governed<LogicalPlan>,
         outlet: &mut Outlet,
+        is_intended: impl Future<Output = Result<(), QueryError>>,
     ) -> Result<(), QueryError> {
         let over = outlet.over().clone();
+        let mut is_intended = pin!(is_intended);
         let (schema, batches) = self.start(governed, &over).await?;
         let mut batches = Gathered::new(batches);
-        outlet.start(match &governed.planned.labels {
-            Some(labels) => labels.rename(&schema),
-            None => schema,
-        })?;
+        let first = {
+            let mut first = pin!(batches.next());
+            let came = tokio::select! {
+                biased;
+                intended = &mut is_intended => intended.map(|()| None)?,
+                first = &mut first => {
+                    is_intended.await?;
+                    Some(first)
+                }
+            };
+            outlet.start(match &governed.planned.labels {
+                Some(labels) => labels.rename(&schema),
+                None => schema,
+            })?;
+            match came {
+                Some(first) => first,
+                None => first.await,
+            }
+        };
         let mut meter = match &governed.prepares {
             Some(_) => Meter::unlimited(),
             None => Meter::new(governed.lent.limits()),
         };
-        while let Some(batch) = batches.next().await {
+        let mut next = first;
+        while let Some(batch) = next {
             let batch =
                 batch.map_err(|error| governed.lent.explain(QueryError::from_execution(&error)))?;
             meter.pass(&batch)?;
             outlet.send(batch).await?;
+            next = batches.next().await;
         }
         Ok(())
     }

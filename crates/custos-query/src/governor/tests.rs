@@ -5,7 +5,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
-use custos_audit::{AuditLog, Entry, MemoryAuditStore, Outcome};
+use custos_audit::{AuditLog, AuditStore, Entry, MemoryAuditStore, Outcome, SignedHead};
 use custos_consent::ConsentBook;
 use custos_core::{BatchId, Classify, ErrorKind, KeyClass, StoreError, Timestamp};
 use custos_keys::{LocalKeyRing, MemorySecretStore, random_bytes};
@@ -392,6 +392,77 @@ async fn a_statement_beyond_memory_that_cannot_spill_says_so() {
     let doors = world.doors(Limits { memory_bytes: MIB, ..world.limits() }).await;
     assert!(matches!(doors.rows(sql).await, Err(QueryError::Busy)));
     doors.until_free().await;
+}
+
+/// A store of entries that keeps whoever appends waiting, and then may fail.
+#[derive(Debug, Default)]
+struct Slow {
+    inner: MemoryAuditStore,
+    asked: tokio::sync::Notify,
+    go_on: tokio::sync::Notify,
+    fails: bool,
+}
+
+#[async_trait]
+impl AuditStore for Slow {
+    async fn append(&self, leaves: Vec<Vec<u8>>) -> Result<u64, StoreError> {
+        self.asked.notify_one();
+        self.go_on.notified().await;
+        match self.fails {
+            true => Err(StoreError::Conflict { operation: "appending" }),
+            false => self.inner.append(leaves).await,
+        }
+    }
+
+    async fn read(&self, from: u64, limit: u32) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.inner.read(from, limit).await
+    }
+
+    async fn len(&self) -> Result<u64, StoreError> {
+        self.inner.len().await
+    }
+
+    async fn put_head(&self, head: &SignedHead) -> Result<(), StoreError> {
+        self.inner.put_head(head).await
+    }
+
+    async fn heads(&self) -> Result<Vec<SignedHead>, StoreError> {
+        self.inner.heads().await
+    }
+}
+
+/// Both of an answer at once and of one with many batches.
+const SMALL_AND_LARGE: [&str; 2] = ["select max(n) as n from people", "select n from people"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_is_given_out_before_the_intent_is_recorded() {
+    for (sql, fails) in SMALL_AND_LARGE.into_iter().flat_map(|sql| [(sql, false), (sql, true)]) {
+        let mut world = World::with_rows(100_000).await;
+        let store = Arc::new(Slow { fails, ..Slow::default() });
+        let (key, clock) = (world.keys.signing_key(), Arc::<FakeClock>::clone(&world.clock));
+        world.audit = Arc::new(AuditLog::new(Arc::<Slow>::clone(&store), key, clock));
+        let doors = world.doors(world.limits()).await;
+        let mut answer = std::pin::pin!(doors.rows(sql));
+        let wait = tokio::time::sleep(Duration::from_millis(300));
+        tokio::select! {
+            answered = &mut answer => panic!("{sql}: {answered:?}"),
+            () = wait => {}
+        }
+        store.asked.notified().await;
+        store.go_on.notify_one();
+        if fails {
+            assert!(matches!(answer.await, Err(QueryError::Audit(_))), "{sql}");
+            doors.until_free().await;
+            continue;
+        }
+        tokio::select! {
+            // Not complete before the outcome is recorded, either.
+            answered = &mut answer => panic!("{sql}: {answered:?}"),
+            () = store.asked.notified() => store.go_on.notify_one(),
+        }
+        assert!(!answer.await.unwrap().is_empty());
+        assert_eq!(world.entries().await.len(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
