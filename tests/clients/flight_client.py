@@ -16,6 +16,12 @@ import seen
 
 ORDERS = "SELECT order_id FROM orders ORDER BY order_id"
 
+# Many rows in no order: each order eleven times over.
+LARGE = (
+    f"SELECT concat({', '.join(f'o{number}.order_id' for number in range(11))}) AS path "
+    f"FROM {' CROSS JOIN '.join(f'orders AS o{number}' for number in range(11))}"
+)
+
 CANARY = "canary-7f3a"
 
 HEADER = adbc_driver_flightsql.DatabaseOptions.RPC_CALL_HEADER_PREFIX.value
@@ -278,12 +284,8 @@ def parts():
     """A large answer without an order, which several may fetch at once, each a part of it."""
     token = secret("analyst2")
     client, options = flight(token)
-    many = [f"o{number}" for number in range(11)]
-    sql = (f"SELECT concat({', '.join(name + '.order_id' for name in many)}) AS path "
-           f"FROM {' CROSS JOIN '.join('orders AS ' + name for name in many)}")
-
     def tickets():
-        return [endpoint.ticket for endpoint in announced(sql, token).endpoints]
+        return [endpoint.ticket for endpoint in announced(LARGE, token).endpoints]
 
     def complete(tables):
         paths = pyarrow.concat_tables(tables)["path"].to_pylist()
@@ -298,7 +300,7 @@ def parts():
     one, other = tickets()[:2]
     alone = [fetched(one, token), fetched(other, token), fetched(one, token)]
     with adbc() as connection, connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(LARGE)
         by_adbc = cursor.fetch_arrow_table()
     beyond = bytearray(one.ticket)
     beyond[-1] = len(asked)
@@ -309,8 +311,8 @@ def parts():
         "alone": [complete([alone[0]]), alone[1].num_rows, complete([alone[2]])],
         "by adbc": complete([by_adbc]),
         "beyond": told(fetched, pyarrow.flight.Ticket(bytes(beyond)), token),
-        "few": len(announced(sql + " LIMIT 10", token).endpoints),
-        "in order": len(announced(sql + " ORDER BY path", token).endpoints),
+        "few": len(announced(LARGE + " LIMIT 10", token).endpoints),
+        "in order": len(announced(LARGE + " ORDER BY path", token).endpoints),
     }
 
 
@@ -373,6 +375,8 @@ def withdrawn():
     """Consent that is withdrawn between two runs of one prepared statement."""
     with adbc() as connection, connection.cursor() as cursor:
         sql = "SELECT order_id FROM orders WHERE quantity >= $1 ORDER BY order_id"
+        first, other = [it.ticket for it in announced(LARGE, secret("analyst2")).endpoints][:2]
+        fetched(first, secret("analyst2"))
         answers = []
         for before in (None, json.loads(seen.setting("WITHDRAW"))):
             if before:
@@ -380,7 +384,8 @@ def withdrawn():
             cursor.execute(sql, (1,))
             answers.append([row[0] for row in cursor.fetchall()])
         ticket = announced(ORDERS, secret("analyst2")).endpoints[0].ticket
-        return answers + [fetched(ticket, secret("analyst2")).num_rows]
+        left = told(fetched, other, secret("analyst2"))
+        return answers + [fetched(ticket, secret("analyst2")).num_rows, left]
 
 
 @seen.check

@@ -1,5 +1,6 @@
 //! Bodies of requests.
 
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,13 +17,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::error::RequestError;
+use crate::sent_memory::SentMemory;
 use crate::wire_error::Failure;
 
 /// How long a client may take to send a body.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
-
-/// What every call may send without memory of its principal, in bytes: more is for what is long.
-pub(crate) const SENT_BYTES: u64 = 16 * 1024;
 
 /// A body that can be told to a client who sent something else.
 pub(crate) trait Described: DeserializeOwned {
@@ -38,12 +37,12 @@ impl<S: Send + Sync, T: Described> FromRequest<S> for JsonBody<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let memory = SentMemory::of(&request);
-        let request = request.map(|body| memory.metered(body));
+        let arriving = Arriving::of(&request);
+        let request = request.map(|body| arriving.metered(body));
         let bytes = timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
         let bytes = bytes.map_err(|_| RequestError::BodySlow { seconds: BODY_TIME_MAX.as_secs() });
         let bytes = bytes?.map_err(|rejection| match rejection.status() {
-            _ if memory.is_full.load(Ordering::Relaxed) => QueryError::ClientMemoryFull.into(),
+            _ if arriving.is_full.load(Ordering::Relaxed) => QueryError::ClientMemoryFull.into(),
             StatusCode::PAYLOAD_TOO_LARGE => Failure::from(RequestError::BodyTooLarge),
             _ => RequestError::BodyCut.into(),
         })?;
@@ -51,37 +50,37 @@ impl<S: Send + Sync, T: Described> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// Memory for a body that is on its way.
-struct SentMemory {
-    held: Arc<Mutex<ClientMemory>>,
+/// A body that is on its way.
+#[derive(Clone)]
+struct Arriving {
+    memory: Arc<Mutex<SentMemory>>,
     /// Whether there was too little.
     is_full: Arc<AtomicBool>,
 }
 
-impl SentMemory {
-    /// That of whom the request was found to come from; none of anybody else.
+impl Arriving {
+    fn new(memory: ClientMemory) -> Self {
+        Self { memory: Arc::new(Mutex::new(SentMemory::new(memory))), is_full: Arc::default() }
+    }
+
+    /// In memory of whom the request was found to come from; of anybody else there is none.
     fn of(request: &Request) -> Self {
         let extensions = request.extensions();
-        let memory = match (extensions.get::<Arc<Governor>>(), extensions.get::<PrincipalId>()) {
+        Self::new(match (extensions.get::<Arc<Governor>>(), extensions.get::<PrincipalId>()) {
             (Some(governor), Some(principal)) => governor.client_memory(principal),
             _ => ClientMemory::up_to(0),
-        };
-        Self { held: Arc::new(Mutex::new(memory)), is_full: Arc::default() }
+        })
     }
 
     /// The same body, as far as there is memory for it.
     fn metered(&self, body: Body) -> Body {
-        let (held, is_full) = (Arc::clone(&self.held), Arc::clone(&self.is_full));
-        let mut bytes = 0;
-        Body::from_stream(body.into_data_stream().map_err(BoxError::from).and_then(
-            move |part: Bytes| {
-                bytes += part.len() as u64;
-                let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                let taken = held.hold(bytes.saturating_sub(SENT_BYTES));
-                is_full.store(taken.is_err(), Ordering::Relaxed);
-                std::future::ready(taken.map(|()| part).map_err(BoxError::from))
-            },
-        ))
+        let Self { memory, is_full } = self.clone();
+        let parts = body.into_data_stream().map_err(BoxError::from);
+        Body::from_stream(parts.and_then(move |part: Bytes| {
+            let taken = memory.lock().unwrap_or_else(PoisonError::into_inner).take(part.len());
+            is_full.store(taken.is_err(), Ordering::Relaxed);
+            ready(taken.map(|()| part).map_err(BoxError::from))
+        }))
     }
 }
 

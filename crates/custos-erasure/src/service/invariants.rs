@@ -71,8 +71,8 @@ struct Evidence<'a> {
 /// What the audit log has of former examinations and restorations.
 #[derive(Default)]
 struct Remembered {
-    /// The newest entry of an examination.
-    examined: Option<Entry>,
+    /// The highest that examinations saw of each epoch.
+    epochs: BTreeMap<&'static str, u64>,
     /// When the control store was last restored.
     restored_at: Option<Timestamp>,
 }
@@ -89,8 +89,8 @@ impl ErasureService {
     /// Looks at every [`Invariant`] while nobody writes, and clears away what a crash left if all
     /// of them hold.
     ///
-    /// `epochs` are the counters that must only grow, by name: they are compared with those of the
-    /// last examination, as the audit log has them. This one is recorded there as well.
+    /// `epochs` are the counters that must only grow, by name: they are compared with those of former
+    /// examinations, as the audit log has them. This one is recorded there as well.
     pub async fn examine(
         &self,
         quiet: &Quiet<'_>,
@@ -99,7 +99,7 @@ impl ErasureService {
     ) -> Result<Vec<Finding>, ErasureError> {
         let mut files = Finding::new(Invariant::I1);
         let live = self.open_files(quiet, &mut files).await?;
-        let seen = self.evidence(quiet, live).await?;
+        let seen = self.evidence(quiet, live, epochs).await?;
         let mut findings = vec![
             files,
             found(Invariant::I2, self.loads(&seen).await)?,
@@ -157,6 +157,7 @@ impl ErasureService {
         &self,
         quiet: &'a Quiet<'a>,
         live: Vec<Live>,
+        epochs: &BTreeMap<&'static str, u64>,
     ) -> Result<Evidence<'a>, ErasureError> {
         let (mut requests, mut batches) = (Vec::new(), Vec::new());
         for request in self.requests.list().await? {
@@ -167,7 +168,8 @@ impl ErasureService {
             batches.extend(self.ledger.folded_batches(&contract.id).await?);
         }
         let mut named: BTreeSet<FileId> = live.iter().map(|live| live.file).collect();
-        named.extend(batches.iter().flat_map(landed).map(|(_, file)| file));
+        let [vault, _, _] = vault_tables()?;
+        named.extend(batches.iter().flat_map(|batch| landed(batch, &vault)).map(|(_, file)| file));
         let named: Vec<FileId> = named.into_iter().collect();
         Ok(Evidence {
             quiet,
@@ -177,7 +179,7 @@ impl ErasureService {
             requests,
             batches,
             suppression: self.ledger.suppression().await?,
-            remembered: self.remembered().await?,
+            remembered: self.remembered(epochs).await?,
         })
     }
 
@@ -186,8 +188,9 @@ impl ErasureService {
         let mut finding = Finding::new(Invariant::I2);
         let live: BTreeSet<(&TableName, FileId)> =
             seen.live.iter().map(|live| (&live.table, live.file)).collect();
+        let [vault, _, _] = vault_tables()?;
         for batch in &seen.batches {
-            for (table, file) in landed(batch) {
+            for (table, file) in landed(batch, &vault) {
                 // A crash can leave the secrets of what gave way.
                 let gave_way = seen.destroyed.contains(&file) || seen.owners.contains(&file);
                 finding.check(live.contains(&(&table, file)) || gave_way, || {
@@ -345,7 +348,10 @@ impl ErasureService {
         Ok(finding)
     }
 
-    async fn remembered(&self) -> Result<Remembered, AuditError> {
+    async fn remembered(
+        &self,
+        epochs: &BTreeMap<&'static str, u64>,
+    ) -> Result<Remembered, AuditError> {
         let (mut remembered, mut from) = (Remembered::default(), 0);
         loop {
             let page = match self.audit.export(from, ENTRIES_READ).await {
@@ -358,7 +364,13 @@ impl ErasureService {
             for exported in &page {
                 let Ok(entry) = exported.entry() else { continue };
                 match (entry.action, &*entry.object) {
-                    (Action::Maintenance, EXAMINED) => remembered.examined = Some(entry),
+                    (Action::Maintenance, EXAMINED) => {
+                        for name in epochs.keys() {
+                            let then = entry.detail.get(*name).and_then(|at| at.parse().ok());
+                            let highest = remembered.epochs.entry(name).or_default();
+                            *highest = then.unwrap_or(0).max(*highest);
+                        }
+                    }
                     (Action::Maintenance, RESTORED) => remembered.restored_at = Some(entry.at),
                     _ => {}
                 }
@@ -374,10 +386,7 @@ impl ErasureService {
     ) -> Result<(), ErasureError> {
         let problems: usize = findings.iter().map(|finding| finding.problems.len()).sum();
         let mut detail = BTreeMap::from([("problems".to_owned(), problems.to_string())]);
-        // Of an epoch that fell back the log goes on to say what it was.
-        if problems == 0 {
-            detail.extend(epochs.iter().map(|(name, at)| ((*name).to_owned(), at.to_string())));
-        }
+        detail.extend(epochs.iter().map(|(name, at)| ((*name).to_owned(), at.to_string())));
         let entry = Entry {
             at: self.clock.now(),
             actor: actor.to_owned(),
@@ -437,12 +446,7 @@ fn growth(seen: &Evidence<'_>, epochs: &BTreeMap<&'static str, u64>) -> Finding 
         });
     }
     for (name, now) in epochs {
-        let was = seen
-            .remembered
-            .examined
-            .as_ref()
-            .and_then(|entry| entry.detail.get(*name)?.parse().ok());
-        let was: u64 = was.unwrap_or_default();
+        let was = seen.remembered.epochs.get(name).copied().unwrap_or_default();
         finding.check(was <= *now, || format!("the {name} epoch was {was} and is {now}"));
     }
     finding
@@ -479,21 +483,20 @@ fn vault_tables() -> Result<[TableName; 3], ErasureError> {
 }
 
 /// The files that a load brought, and the tables that it brought them to.
-fn landed(batch: &Batch) -> impl Iterator<Item = (TableName, FileId)> {
-    let plan = batch.plan.clone().unwrap_or_default();
-    let vault = vault::identifiers_spec().map(|spec| spec.name().clone());
-    let landing = plan.landing.into_iter().map({
-        let table = batch.source.landing_table();
-        move |entry| (table.clone(), entry.file)
-    });
-    let refused = plan.quarantine.into_iter().map({
-        let table = batch.source.quarantine_table();
-        move |entry| (table.clone(), entry.file)
-    });
-    let identifiers = vault.into_iter().flat_map(move |table| {
-        plan.vault.clone().into_iter().map(move |entry| (table.clone(), entry.file))
-    });
-    identifiers.chain(landing).chain(refused)
+fn landed<'a>(
+    batch: &'a Batch,
+    identifiers: &'a TableName,
+) -> impl Iterator<Item = (TableName, FileId)> + 'a {
+    let (landing, quarantine) = (batch.source.landing_table(), batch.source.quarantine_table());
+    batch.plan.iter().flat_map(move |plan| {
+        [
+            (identifiers.clone(), &plan.vault),
+            (landing.clone(), &plan.landing),
+            (quarantine.clone(), &plan.quarantine),
+        ]
+        .into_iter()
+        .flat_map(|(table, files)| files.iter().map(move |entry| (table.clone(), entry.file)))
+    })
 }
 
 /// The files whose secrets a request destroyed.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sent_memory::SENT_BYTES;
 use crate::testing::{Answer, observed, send};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -56,17 +57,13 @@ async fn a_long_body_is_too_large() {
 #[tokio::test]
 async fn a_body_takes_memory_once_it_is_long_and_until_it_is_understood() {
     let read = async |parts: &[u64], bytes_max: u64| {
-        let memory = SentMemory {
-            held: Arc::new(Mutex::new(ClientMemory::up_to(bytes_max))),
-            is_full: Arc::default(),
-        };
+        let arriving = Arriving::new(ClientMemory::up_to(bytes_max));
         let part = |len: &u64| Ok::<_, BoxError>(vec![b'x'; usize::try_from(*len).unwrap()]);
         let body =
             Body::from_stream(futures::stream::iter(parts.iter().map(part).collect::<Vec<_>>()));
-        let read = axum::body::to_bytes(memory.metered(body), usize::MAX).await;
-        let is_full = memory.is_full.load(Ordering::Relaxed);
-        assert_eq!(is_full, read.is_err());
-        let held = memory.held.lock().unwrap().held();
+        let read = axum::body::to_bytes(arriving.metered(body), usize::MAX).await;
+        assert_eq!(arriving.is_full.load(Ordering::Relaxed), read.is_err());
+        let held = arriving.memory.lock().unwrap().held();
         read.map(|bytes| (bytes.len() as u64, held)).ok()
     };
     assert_eq!(read(&[SENT_BYTES], 0).await, Some((SENT_BYTES, 0)));

@@ -9,13 +9,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use custos_policy::Principal;
-use custos_query::{Description, QueryError, RowStream};
+use custos_query::{Description, QueryError, RowStream, Visibility};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 
 use super::refusal::Refusal;
 use super::shelf::Weigh;
 use super::statement::Statement;
+use crate::error::RequestError;
 use crate::wire_error::Failure;
 
 /// How many may fetch a large answer at once. Whoever fetches one part alone has it all.
@@ -34,23 +35,27 @@ pub(super) fn parts(description: &Description) -> u8 {
 }
 
 /// A statement with tickets for all parts of its answer.
+///
+/// `V` is the state of consent that answers are of.
 #[derive(Debug)]
-pub(super) struct Announced {
+pub(super) struct Announced<V = Visibility> {
     pub(super) statement: Arc<Statement>,
     parts: u8,
     /// Held while the statement is started, for which its other parts wait.
-    fetched: tokio::sync::Mutex<Option<Fetched>>,
+    fetched: tokio::sync::Mutex<Option<Fetched<V>>>,
 }
 
 /// The last run of a statement, and whose parts are being fetched or were.
 #[derive(Debug)]
-struct Fetched {
+struct Fetched<V> {
     by: Principal,
+    /// What the run sees is no older.
+    visibility: Arc<V>,
     parts: Vec<u8>,
     run: Arc<Run>,
 }
 
-impl Announced {
+impl<V> Announced<V> {
     pub(super) fn new(statement: Arc<Statement>, parts: u8) -> Self {
         Self { statement, parts, fetched: tokio::sync::Mutex::default() }
     }
@@ -58,35 +63,41 @@ impl Announced {
     /// A part of the rows: of a run that others fetch from, or of one that `start` begins, since the
     /// same part fetched again means all anew.
     ///
-    /// Roles that another token gave the same principal do not fetch from this one's run.
-    pub(super) async fn fetch<F>(
+    /// Roles that another token gave the same principal do not fetch from this one's run, nor does
+    /// anybody once `visibility` is another: its rows could be of who must not be seen any more.
+    pub(super) async fn fetch(
         &self,
         part: u8,
         by: &Principal,
-        start: impl FnOnce() -> F,
-    ) -> Result<Part, Failure>
-    where
-        F: Future<Output = Result<Run, Failure>>,
-    {
+        visibility: impl Future<Output = Result<Arc<V>, Failure>>,
+        start: impl Future<Output = Result<Run, Failure>>,
+    ) -> Result<Part, Failure> {
         if part >= self.parts {
             return Err(Refusal::UnknownTicket.into());
         }
+        if self.parts == 1 {
+            return Ok(Part::of(Arc::new(start.await?)));
+        }
         let mut fetched = self.fetched.lock().await;
+        let visibility = visibility.await?;
         if let Some(fetched) = &mut *fetched
             && fetched.by == *by
             && !fetched.parts.contains(&part)
         {
+            if !Arc::ptr_eq(&fetched.visibility, &visibility) {
+                return Err(RequestError::ConsentChanged.into());
+            }
             fetched.parts.push(part);
             return Ok(Part::of(Arc::clone(&fetched.run)));
         }
-        let run = Arc::new(start().await?);
+        let run = Arc::new(start.await?);
         let first = Part::of(Arc::clone(&run));
-        *fetched = Some(Fetched { by: by.clone(), parts: vec![part], run });
+        *fetched = Some(Fetched { by: by.clone(), visibility, parts: vec![part], run });
         Ok(first)
     }
 }
 
-impl Weigh for Announced {
+impl<V> Weigh for Announced<V> {
     fn bytes(&self) -> u64 {
         self.statement.bytes() + mem::size_of::<Self>() as u64
     }

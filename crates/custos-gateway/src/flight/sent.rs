@@ -9,19 +9,18 @@ use hyper::body::{Body as HttpBody, Frame};
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::body::SENT_BYTES;
+use crate::sent_memory::SentMemory;
 use crate::wire_error::Failure;
 
 /// The body of a call, for all of which there is memory: messages are gathered until they are whole.
 pub(super) struct Sent {
     body: Body,
-    bytes: u64,
-    memory: ClientMemory,
+    memory: SentMemory,
 }
 
 impl Sent {
     pub(super) const fn new(body: Body, memory: ClientMemory) -> Self {
-        Self { body, bytes: 0, memory }
+        Self { body, memory: SentMemory::new(memory) }
     }
 }
 
@@ -36,12 +35,9 @@ impl HttpBody for Sent {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
+            && let Err(error) = self.memory.take(data.len())
         {
-            self.bytes += data.len() as u64;
-            let beyond = self.bytes.saturating_sub(SENT_BYTES);
-            if let Err(error) = self.memory.hold(beyond) {
-                return Poll::Ready(Some(Err(Failure::from(error).into())));
-            }
+            return Poll::Ready(Some(Err(Failure::from(error).into())));
         }
         Poll::Ready(frame)
     }
@@ -59,6 +55,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::sent_memory::SENT_BYTES;
 
     async fn read(parts: &[u64], bytes_max: u64) -> Result<usize, Status> {
         let part = |len: &u64| Ok::<_, Status>(vec![b'x'; usize::try_from(*len).unwrap()]);

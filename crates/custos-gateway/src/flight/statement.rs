@@ -108,11 +108,12 @@ impl Flight {
         let departed = self.in_flight.depart(handle, &asker.principal.id);
         let announced = self.tickets.find(handle, &asker.owner(), Instant::now());
         let announced = announced.ok_or(Refusal::UnknownTicket)?;
-        let run = async || self.run(asker, &announced.statement).await.map(Run::from);
+        let visibility = async { Ok(self.gateway.executor.visibility().await?) };
+        let run = async { self.run(asker, &announced.statement).await.map(Run::from) };
         tokio::select! {
             biased;
             () = departed.stopped() => Ok(encode::stopped()),
-            rows = announced.fetch(part, &asker.principal, run) => {
+            rows = announced.fetch(part, &asker.principal, visibility, run) => {
                 Ok(encode::encoded(rows?, departed))
             }
         }

@@ -35,7 +35,7 @@ fn run() -> (mpsc::Sender<Row>, Run) {
     (sender, Run::new(schema(), stream::poll_fn(move |context| rows.poll_recv(context)).boxed()))
 }
 
-fn announced(parts: u8) -> Announced {
+fn announced(parts: u8) -> Announced<()> {
     Announced::new(Arc::new(Statement::new("SELECT 1".to_owned())), parts)
 }
 
@@ -85,42 +85,74 @@ impl Client {
     }
 }
 
+/// Fetches a part of what sees `of`.
+async fn fetch(
+    tickets: &Announced<()>,
+    part: u8,
+    by: &Principal,
+    of: &Arc<()>,
+    start: impl Future<Output = Result<Run, Failure>>,
+) -> Result<Part, Failure> {
+    tickets.fetch(part, by, async { Ok(Arc::clone(of)) }, start).await
+}
+
 #[tokio::test]
 async fn one_part_alone_has_all_rows_and_again_when_it_is_fetched_again() {
     let (tickets, ana, runs) = (announced(3), principal("analyst"), AtomicUsize::new(0));
-    let fetch = async |part| {
-        let start = async || {
+    let now = Arc::default();
+    let part_of = async |part| {
+        let start = async {
             runs.fetch_add(1, Ordering::Relaxed);
             Ok(run_of(3))
         };
-        tickets.fetch(part, &ana, start).await.map(all)
+        fetch(&tickets, part, &ana, &now, start).await.map(all)
     };
-    assert_eq!(fetch(1).await.unwrap(), [0, 1, 2]);
+    assert_eq!(part_of(1).await.unwrap(), [0, 1, 2]);
     for other in [0, 2] {
-        assert!(fetch(other).await.unwrap().is_empty(), "one part had it all");
+        assert!(part_of(other).await.unwrap().is_empty(), "one part had it all");
     }
     assert_eq!(runs.load(Ordering::Relaxed), 1);
-    assert_eq!(fetch(1).await.unwrap(), [0, 1, 2]);
+    assert_eq!(part_of(1).await.unwrap(), [0, 1, 2]);
     assert_eq!(runs.load(Ordering::Relaxed), 2);
-    let beyond = fetch(3).await.unwrap_err();
+    let beyond = part_of(3).await.unwrap_err();
     assert_eq!(text(&beyond), text(&Refusal::UnknownTicket.into()));
 }
 
 #[tokio::test]
 async fn other_roles_of_a_principal_do_not_fetch_from_its_run() {
-    let tickets = announced(2);
-    let first = tickets.fetch(0, &principal("steward"), async || Ok(run_of(2))).await.unwrap();
-    let other = tickets.fetch(1, &principal("analyst"), async || Ok(run_of(1))).await.unwrap();
+    let (tickets, now) = (announced(2), Arc::default());
+    let [steward, analyst] = ["steward", "analyst"].map(principal);
+    let first = fetch(&tickets, 0, &steward, &now, async { Ok(run_of(2)) }).await.unwrap();
+    let other = fetch(&tickets, 1, &analyst, &now, async { Ok(run_of(1)) }).await.unwrap();
     assert_eq!((all(first), all(other)), (vec![0, 1], vec![0]));
 }
 
 #[tokio::test]
 async fn a_run_that_does_not_start_is_no_run() {
-    let (tickets, ana) = (announced(2), principal("analyst"));
-    let refused = async || Err(QueryError::Busy.into());
-    assert!(tickets.fetch(0, &ana, refused).await.is_err());
-    let rows = tickets.fetch(0, &ana, async || Ok(run_of(1))).await.unwrap();
+    let (tickets, ana, now) = (announced(2), principal("analyst"), Arc::default());
+    let refused = async { Err(QueryError::Busy.into()) };
+    assert!(fetch(&tickets, 0, &ana, &now, refused).await.is_err());
+    let rows = fetch(&tickets, 0, &ana, &now, async { Ok(run_of(1)) }).await.unwrap();
     assert_eq!(all(rows), [0]);
+}
+
+#[tokio::test]
+async fn once_consent_changed_no_other_part_is_given_out() {
+    let (tickets, ana) = (announced(3), principal("analyst"));
+    let [before, after] = [Arc::default(), Arc::default()];
+    let (rows, run) = run();
+    let first = fetch(&tickets, 0, &ana, &before, async { Ok(run) }).await.unwrap();
+    rows.try_send(Ok(batch(0))).unwrap();
+    let changed = text(&RequestError::ConsentChanged.into());
+    for part in [1, 2, 1] {
+        let refused = fetch(&tickets, part, &ana, &after, async { unreachable!() }).await;
+        assert_eq!(text(&refused.unwrap_err()), changed);
+    }
+    drop(first);
+    // The same part again is another run, which sees what is so now.
+    let anew = fetch(&tickets, 0, &ana, &after, async { Ok(run_of(1)) }).await.unwrap();
+    let other = fetch(&tickets, 1, &ana, &after, async { unreachable!() }).await.unwrap();
+    assert_eq!((all(anew), all(other)), (vec![0], vec![]));
 }
 
 #[test]
